@@ -1,0 +1,362 @@
+"""TResNet (arXiv 2003.13630): blocks, network, variants. Parameter names follow timm's."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, NamedTuple
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from torchvision.ops import StochasticDepth
+
+from ..layers import ABN, ConvABN, SpaceToDepth, SqueezeExcite, keep_statistics
+from ..registry import MODELS
+
+
+class Arch(NamedTuple):
+    """The numbers that make a variant.
+
+    Attributes:
+        layers: blocks in stages 1 to 4.
+        width_factor: multiplies the 64 base planes.
+        blocks: kind of block in stages 1 to 4, ``basic`` or ``bottleneck``.
+    """
+
+    layers: tuple[int, ...]
+    width_factor: float
+    blocks: tuple[str, ...]
+
+    @property
+    def base_planes(self) -> int:
+        """Planes of the stem and of stage 1."""
+        planes = int(64 * self.width_factor)
+        # The second version, bottlenecks everywhere, rounds down to a multiple of 8.
+        return planes // 8 * 8 if self.blocks[0] == "bottleneck" else planes
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Output channels of stages 1 to 4."""
+        return tuple(
+            self.base_planes * 2**stage * BLOCKS[block].expansion
+            for stage, block in enumerate(self.blocks)
+        )
+
+
+class FeatureSpec(NamedTuple):
+    """Channels and strides of the feature maps that a backbone returns."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class _Block(nn.Module):
+    """What both blocks share: out = relu(residual(x) + shortcut(x)).
+
+    Args:
+        in_channels: channels of the input.
+        planes: width of the block; its output has ``planes * expansion`` channels.
+        stride: 1 or 2.
+        use_se: whether to put squeeze-excite after conv2.
+        slope: negative slope of the activations inside.
+        drop_path_rate: probability in [0, 1) of leaving the residual branch out, per image.
+    """
+
+    expansion: int
+    se: nn.Module
+
+    def __init__(self, in_channels: int, planes: int, stride: int, drop_path_rate: float) -> None:
+        super().__init__()
+        out_channels = planes * self.expansion
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != out_channels:
+            shortcut: list[nn.Module] = [ConvABN(in_channels, out_channels, 1)]
+            if stride == 2:
+                shortcut.insert(0, nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False))
+            self.downsample = nn.Sequential(*shortcut)
+        self.drop_path = StochasticDepth(drop_path_rate, "row") if drop_path_rate else nn.Identity()
+        self.act = nn.ReLU(inplace=True)
+
+    def residual(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out: Tensor = self.act(self.drop_path(self.residual(x)) + shortcut)
+        return out
+
+
+class BasicBlock(_Block):
+    """Two 3x3 convolutions."""
+
+    expansion = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        planes: int,
+        stride: int = 1,
+        use_se: bool = True,
+        slope: float = 1e-3,
+        drop_path_rate: float = 0.0,
+    ) -> None:
+        super().__init__(in_channels, planes, stride, drop_path_rate)
+        self.conv1 = ConvABN(in_channels, planes, 3, stride, slope)
+        self.conv2 = ConvABN(planes, planes, 3)
+        self.se = SqueezeExcite(planes, max(planes // 4, 64)) if use_se else nn.Identity()
+
+    def residual(self, x: Tensor) -> Tensor:
+        """The branch beside the shortcut."""
+        out: Tensor = self.se(self.conv2(self.conv1(x)))
+        return out
+
+    @property
+    def last_norm(self) -> ABN:
+        """The normalisation right before the addition."""
+        return self.conv2.bn
+
+
+class Bottleneck(_Block):
+    """1x1, 3x3 and 1x1 convolutions; squeeze-excite on the narrow part."""
+
+    expansion = 4
+
+    def __init__(
+        self,
+        in_channels: int,
+        planes: int,
+        stride: int = 1,
+        use_se: bool = True,
+        slope: float = 1e-3,
+        drop_path_rate: float = 0.0,
+    ) -> None:
+        super().__init__(in_channels, planes, stride, drop_path_rate)
+        self.conv1 = ConvABN(in_channels, planes, 1, slope=slope)
+        self.conv2 = ConvABN(planes, planes, 3, stride, slope)
+        self.se = (
+            SqueezeExcite(planes, max(planes * self.expansion // 8, 64))
+            if use_se
+            else nn.Identity()
+        )
+        self.conv3 = ConvABN(planes, planes * self.expansion, 1)
+
+    def residual(self, x: Tensor) -> Tensor:
+        """The branch beside the shortcut."""
+        out: Tensor = self.conv3(self.se(self.conv2(self.conv1(x))))
+        return out
+
+    @property
+    def last_norm(self) -> ABN:
+        """The normalisation right before the addition."""
+        return self.conv3.bn
+
+
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {
+    "basic": BasicBlock,
+    "bottleneck": Bottleneck,
+}
+
+_MIXED = ("basic", "basic", "bottleneck", "bottleneck")
+
+ARCHS: dict[str, Arch] = {
+    "tresnet_m": Arch((3, 4, 11, 3), 1.0, _MIXED),
+    "tresnet_l": Arch((4, 5, 18, 3), 1.2, _MIXED),
+    "tresnet_xl": Arch((4, 5, 24, 3), 1.3, _MIXED),
+    "tresnet_v2_l": Arch((3, 4, 23, 3), 1.0, ("bottleneck",) * 4),
+}
+
+
+@MODELS.register_module()
+class TResNet(BaseModule):
+    """TResNet backbone with feature-pyramid outputs.
+
+    Args:
+        arch: a published variant (``tresnet_m``, ``tresnet_l``, ``tresnet_xl``, ``tresnet_v2_l``)
+            or a dict ``(layers=, width_factor=, blocks=)`` for another size, see :class:`Arch`.
+        in_channels: channels of the image.
+        out_indices: stages whose output is returned; 0 to 3 are C2 to C5 at strides 4, 8, 16, 32.
+        frozen_stages: stem and stages up to this one (1 to 4) do not train and keep their batch
+            statistics; 0 freezes the stem alone, -1 nothing.
+        norm_eval: whether all batch statistics stay as loaded while training.
+        drop_path_rate: stochastic depth of the last block; grows linearly from 0 at the first.
+        with_cp: recompute each block in the backward pass, trading time for memory. Results are the
+            same.
+        abn: form of the normalisation layers; ``plain`` is BatchNorm + leaky ReLU.
+        slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
+            Cars weights of the official repository, needs ``(1e-6, 1e-6)``.
+        init_cfg: mmengine's initialisation, such as
+            ``dict(type='Pretrained', checkpoint=PATH_OR_HUB_NAME)``.
+
+    Raises:
+        ValueError: for an unknown arch or an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = "tresnet_m",
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (3,),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+        abn: str = "plain",
+        slopes: Sequence[float] = (1e-2, 1e-3),
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if abn != "plain":
+            raise ValueError(f"abn={abn!r} is not known; the one form so far is abn='plain'.")
+        if not -1 <= frozen_stages <= 4:
+            raise ValueError(f"frozen_stages={frozen_stages}; expected -1 (none) to 4 (all).")
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f"drop_path_rate={drop_path_rate}; expected a probability in [0, 1).")
+        self.arch = _resolve_arch(arch)
+        self.in_channels = in_channels
+        self.out_indices = _checked_indices(out_indices)
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.with_cp = with_cp
+
+        stem_slope, block_slope = slopes
+        planes = self.arch.base_planes
+        # One rate a block, from 0 to drop_path_rate over the whole depth.
+        last = sum(self.arch.layers) - 1
+        rates = iter([drop_path_rate * index / last for index in range(last + 1)])
+        body: OrderedDict[str, nn.Module] = OrderedDict()
+        body["s2d"] = SpaceToDepth()
+        body["conv1"] = ConvABN(in_channels * 16, planes, 3, slope=stem_slope)
+        channels = planes
+        for stage, (depth, kind) in enumerate(zip(self.arch.layers, self.arch.blocks, strict=True)):
+            block = partial(
+                BLOCKS[kind], planes=planes * 2**stage, use_se=stage < 3, slope=block_slope
+            )
+            blocks = []
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(block(channels, stride=stride, drop_path_rate=next(rates)))
+                channels = self.arch.channels[stage]
+            body[f"layer{stage + 1}"] = nn.Sequential(*blocks)
+        self.body = nn.Sequential(body)
+        self._init_parameters()
+        self._freeze()
+
+    @staticmethod
+    def feature_spec(
+        arch: str | Mapping[str, Any] = "tresnet_m", out_indices: Sequence[int] = (3,)
+    ) -> FeatureSpec:
+        """Channels and strides of the outputs, without building the network.
+
+        Args:
+            arch: as for the constructor.
+            out_indices: as for the constructor.
+        """
+        channels = _resolve_arch(arch).channels
+        indices = _checked_indices(out_indices)
+        return FeatureSpec(tuple(channels[i] for i in indices), tuple(4 * 2**i for i in indices))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the feature maps.
+
+        Args:
+            x: (N, in_channels, H, W) in [0, 1], RGB, neither mean nor standard deviation applied;
+                H and W multiples of 4 and at least 20.
+
+        Returns:
+            One (N, C_i, ceil(H / s_i), ceil(W / s_i)) for each of ``out_indices``.
+
+        Raises:
+            ValueError: if the shape is not as stated.
+        """
+        self._check_input(x)
+        x = self.body[1](self.body[0](x))  # space-to-depth, stem
+        outs = {}
+        for stage in range(max(self.out_indices) + 1):
+            for block in self.body[stage + 2].children():
+                x = self._recomputed(block, x) if self.with_cp and self.training else block(x)
+            outs[stage] = x
+        return tuple(outs[stage] for stage in self.out_indices)
+
+    def train(self, mode: bool = True) -> TResNet:
+        """Switch to training or evaluation; frozen statistics stay frozen."""
+        super().train(mode)
+        if mode:
+            self._freeze()
+        return self
+
+    def _check_input(self, x: Tensor) -> None:
+        if x.dim() != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(
+                f"TResNet got an input of shape {tuple(x.shape)}; "
+                f"expected (N, {self.in_channels}, H, W)."
+            )
+        h, w = x.shape[2:]
+        if h % 4 or w % 4 or min(h, w) < 20:
+            raise ValueError(
+                f"TResNet got an image of {h}x{w} (height x width); both must be multiples of 4 "
+                "and at least 20. Resize or pad it, for example with Resize(size=(224, 224)) in "
+                "the pipeline."
+            )
+
+    @staticmethod
+    def _recomputed(block: nn.Module, x: Tensor) -> Tensor:
+        contexts = partial(lambda b: (nullcontext(), keep_statistics(b)), block)
+        out: Tensor = checkpoint(block, x, use_reentrant=False, context_fn=contexts)
+        return out
+
+    def _init_parameters(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="leaky_relu")
+            elif isinstance(module, BasicBlock | Bottleneck):
+                # Each block starts as its shortcut.
+                nn.init.zeros_(module.last_norm.weight)
+
+    def _freeze(self) -> None:
+        frozen = list(self.body[1 : self.frozen_stages + 2]) if self.frozen_stages >= 0 else []
+        for module in frozen:
+            module.eval()
+            module.requires_grad_(False)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+
+def _resolve_arch(arch: str | Mapping[str, Any]) -> Arch:
+    if isinstance(arch, str):
+        if arch not in ARCHS:
+            near = get_close_matches(arch.lower(), ARCHS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"arch {arch!r} is unknown; expected one of {list(ARCHS)}.{hint}")
+        return ARCHS[arch]
+    if set(arch) != set(Arch._fields):
+        raise ValueError(
+            f"arch has the keys {sorted(arch)}; expected exactly {list(Arch._fields)}."
+        )
+    resolved = Arch(tuple(arch["layers"]), float(arch["width_factor"]), tuple(arch["blocks"]))
+    if len(resolved.layers) != 4 or len(resolved.blocks) != 4 or min(resolved.layers) < 1:
+        raise ValueError(f"arch {dict(arch)} must give four stages of at least one block each.")
+    unknown = set(resolved.blocks) - set(BLOCKS)
+    if unknown:
+        raise ValueError(f"arch has blocks {sorted(unknown)}; expected {list(BLOCKS)}.")
+    if resolved.base_planes < 1:
+        raise ValueError(
+            f"arch has width_factor={resolved.width_factor}, too small: the stem would have no "
+            "channels (1/64 is the least; 1/8 with bottlenecks in stage 1)."
+        )
+    return resolved
+
+
+def _checked_indices(out_indices: Sequence[int]) -> tuple[int, ...]:
+    indices = tuple(out_indices)
+    if not indices or any(i not in range(4) for i in indices) or len(set(indices)) != len(indices):
+        raise ValueError(
+            f"out_indices={indices}; expected distinct stages from 0 (stride 4) to 3 (stride 32), "
+            "such as (1, 2, 3)."
+        )
+    return indices

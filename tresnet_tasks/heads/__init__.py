@@ -1,0 +1,5 @@
+"""Heads: from feature maps to losses and predictions."""
+
+from .linear_head import LinearHead
+
+__all__ = ["LinearHead"]

@@ -1,0 +1,57 @@
+"""Activated batch normalisation: BatchNorm and leaky ReLU as one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ABN(nn.BatchNorm2d):
+    """Batch normalisation followed by a leaky ReLU.
+
+    The plain form of InPlace-ABN (arXiv 1712.02616), the normalisation layer of TResNet.
+    Checkpoints written with InPlace-ABN hold weights w that act as |w| + 1e-5;
+    ``tresnet_tasks.weights`` converts them on loading.
+
+    Args:
+        num_features: channels of the input.
+        slope: negative slope of the leaky ReLU; None for no activation at all.
+    """
+
+    def __init__(self, num_features: int, slope: float | None = None) -> None:
+        super().__init__(num_features, eps=1e-5, momentum=0.1)
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise and activate (N, C, H, W)."""
+        x = super().forward(x)
+        # In place is safe: neither batch norm nor leaky ReLU needs the normalised values for its
+        # backward pass.
+        return x if self.slope is None else F.leaky_relu(x, self.slope, inplace=True)
+
+    def extra_repr(self) -> str:
+        """Add the slope to BatchNorm's description."""
+        return f"{nn.BatchNorm2d.extra_repr(self)}, slope={self.slope}"  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def keep_statistics(module: nn.Module) -> Iterator[None]:
+    """Leave the running statistics below ``module`` as they are while the context lasts.
+
+    Activation checkpointing runs a block's forward pass twice; without this the second run would
+    count each batch twice in the running mean and variance.
+    """
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # new = 1 * old + 0 * batch
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, kept, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, batches

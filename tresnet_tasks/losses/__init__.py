@@ -1,0 +1,5 @@
+"""Loss functions."""
+
+from .soft_cross_entropy import SoftCrossEntropy
+
+__all__ = ["SoftCrossEntropy"]

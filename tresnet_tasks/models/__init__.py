@@ -1,0 +1,5 @@
+"""Models that put backbone, neck and heads together."""
+
+from .classifier import Classifier
+
+__all__ = ["Classifier"]

@@ -1,0 +1,6 @@
+"""What happens to a batch on the device, before the backbone."""
+
+from .batch_mix import BatchMix
+from .preprocessor import Preprocessor
+
+__all__ = ["BatchMix", "Preprocessor"]
