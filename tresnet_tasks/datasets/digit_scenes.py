@@ -1,0 +1,91 @@
+"""The embedded data set: handwritten digits on photographs, drawn on first use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..registry import DATASETS
+from .base import ClassificationDataset, SampleInfo
+from .digit_scenes_files import CLASSES, annotation_file, prepare_scenes
+from .digit_scenes_render import SPLITS
+
+
+@DATASETS.register_module()
+class DigitScenes(ClassificationDataset):
+    """Scenes with 1 to 3 handwritten digits; the class is the largest digit.
+
+    The scenes are drawn from scikit-learn's digits and photographs the first time that they are
+    asked for, see ``prepare_scenes``. Beside the classes, ``annotations/{train,val}.json`` hold
+    every digit's box in COCO's format.
+
+    Args:
+        data_root: where the scenes are, or will be.
+        split: 'train' or 'val'. No digit instance is in both.
+        task: 'cls', the only one this reader serves; the boxes are read by any COCO reader.
+        image_size: side of the images in pixels.
+        num_train, num_val: how many scenes of each split are drawn; fewer are the first
+            ones of more.
+        scene_seed: another seed gives other scenes.
+        classes: '0' to '9' in the order of their labels; None is the natural order.
+        kwargs: ``pipeline``, ``test_mode``, ``on_error`` and ``seed`` of ``ClassificationDataset``.
+
+    Raises:
+        ValueError: for an argument out of its range, or if ``data_root`` holds anything else.
+        OSError: if ``data_root`` cannot be written.
+    """
+
+    def __init__(
+        self,
+        data_root: str | Path = "data/digit_scenes",
+        split: str = "train",
+        task: str = "cls",
+        image_size: int = 64,
+        num_train: int = 20000,
+        num_val: int = 1000,
+        scene_seed: int = 0,
+        classes: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f"split is {split!r}; it must be 'train' or 'val'.")
+        if task != "cls":
+            raise ValueError(
+                f"task is {task!r}; DigitScenes reads 'cls'. For boxes, read "
+                f"{data_root}/annotations/{split}.json with a COCO reader."
+            )
+        self.split = split
+        self.num_scenes = num_train if split == "train" else num_val
+        self.data_root = prepare_scenes(
+            data_root, image_size=image_size, num_train=num_train, num_val=num_val, seed=scene_seed
+        )
+        super().__init__(classes=self.class_names(classes=classes), **kwargs)
+
+    def load_data_list(self) -> Iterator[SampleInfo]:
+        """Read image paths and classes from the stored annotations."""
+        assert self.classes is not None  # set by __init__
+        labels = {name: label for label, name in enumerate(self.classes)}
+        folder = self.data_root / self.split
+        annotations = annotation_file(self.data_root, self.split)
+        images = json.loads(annotations.read_text(encoding="utf-8"))["images"]
+        for image in images[: self.num_scenes]:
+            yield {"img_path": str(folder / image["file_name"]), "gt_label": labels[image["class"]]}
+
+    @classmethod
+    def class_names(cls, **kwargs: Any) -> tuple[str, ...]:
+        """'0' to '9', or ``classes`` where given; nothing is read or drawn.
+
+        Raises:
+            ValueError: if ``classes`` are not these ten names.
+        """
+        classes = kwargs.get("classes")
+        if classes is None:
+            return CLASSES
+        if tuple(sorted(classes)) != CLASSES:
+            raise ValueError(
+                f"classes is {list(classes)}; DigitScenes has exactly the classes '0' to '9'. "
+                "Leave it out, or give these ten in the order of their labels."
+            )
+        return tuple(classes)

@@ -1,0 +1,130 @@
+"""albumentations' transforms, from configs and with reproducible draws."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...registry import TRANSFORMS
+from ...upstream.albumentations_offline import import_albumentations
+from ...upstream.opencv import cv2
+from ..nearest_name import nearest_name
+from .checked_arguments import check_arguments
+
+_LOW_64_BITS = (1 << 64) - 1
+_LOW_128_BITS = (1 << 128) - 1
+
+
+@TRANSFORMS.register_module()
+class Albumentations:
+    """Transforms of albumentations, one after the other.
+
+    albumentations draws from generators of its own, which start out the same in every worker. Here
+    they are seeded at every call from Python's ``random``, which the data set seeds from (seed,
+    epoch, index).
+
+    Args:
+        transforms: config dicts, ``dict(type='RandomResizedCrop', size=(224, 224))``, nested ones
+            as ``dict(type='OneOf', transforms=[...])``, or ready transforms. Interpolations and
+            borders may be written as OpenCV's names, ``'INTER_CUBIC'``.
+        keymap: which entry of ``results`` albumentations sees under which name; by default ``img``
+            as ``image``.
+
+    Raises:
+        ValueError: for an unknown transform or argument (with the nearest right name), a bad value,
+            or no transform.
+    """
+
+    # The names below this argument are albumentations', not a registry's.
+    foreign_config = ("transforms",)
+
+    def __init__(
+        self, transforms: Sequence[Mapping[str, Any] | Any], keymap: Mapping[str, str] | None = None
+    ) -> None:
+        if isinstance(transforms, Mapping) or not transforms:
+            raise ValueError(
+                f"transforms is {transforms!r}; give a list with at least one transform."
+            )
+        self.keymap = dict(keymap or {"img": "image"})
+        self.transforms = [_build(transform) for transform in transforms]
+        # One pair of generators for all; the seed given here is replaced at every call.
+        self._bits = np.random.PCG64(0)
+        self._python = random.Random(0)
+        numpy_generator = np.random.Generator(self._bits)
+        for transform in self.transforms:
+            transform.set_random_state(numpy_generator, self._python)
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Apply the transforms to the entries named in ``keymap``."""
+        self._seed()
+        data = {theirs: results[ours] for ours, theirs in self.keymap.items() if ours in results}
+        for transform in self.transforms:
+            data = transform(**data)
+        for ours, theirs in self.keymap.items():
+            if theirs in data:
+                results[ours] = data[theirs]
+        return results
+
+    def _seed(self) -> None:
+        draw = random.getrandbits(320)
+        self._python.seed(draw & _LOW_64_BITS)
+        draw >>= 64
+        # The state is set as it is: making a new generator from a seed takes ten times as long.
+        self._bits.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": draw >> 128, "inc": (draw & _LOW_128_BITS) | 1},  # must be odd
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+
+    def __repr__(self) -> str:
+        names = ", ".join(type(transform).__name__ for transform in self.transforms)
+        return f"Albumentations({names})"
+
+
+def _build(config: Mapping[str, Any] | Any) -> Any:
+    library = import_albumentations()
+    kinds = (library.BasicTransform, library.BaseCompose)
+    if isinstance(config, kinds):
+        return config
+    if not isinstance(config, Mapping) or not isinstance(config.get("type"), str):
+        raise ValueError(f"{config!r} is not a transform; expected a dict with the name as `type`.")
+    arguments = {key: _value(value) for key, value in config.items() if key != "type"}
+    name = config["type"].removeprefix("A.").removeprefix("albumentations.")
+    transform = getattr(library, name, None)
+    if not (isinstance(transform, type) and issubclass(transform, kinds)):
+        known = [
+            key
+            for key, value in vars(library).items()
+            if isinstance(value, type) and issubclass(value, kinds)
+        ]
+        raise ValueError(
+            f"albumentations {library.__version__} has no transform {name!r}. "
+            f"{nearest_name(name, known)}"
+        )
+    check_arguments(transform, arguments, f"albumentations' {name}")
+    if "transforms" in arguments:
+        arguments["transforms"] = [_build(inner) for inner in arguments["transforms"]]
+    with warnings.catch_warnings():
+        # albumentations answers some bad values with a warning and its defaults.
+        warnings.simplefilter("error", UserWarning)
+        try:
+            return transform(**arguments)
+        except (ValueError, TypeError, UserWarning) as error:
+            raise ValueError(
+                f"albumentations' {name} refuses its arguments {arguments}: {error}"
+            ) from error
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str) and value.removeprefix("cv2.").startswith(("INTER_", "BORDER_")):
+        name = value.removeprefix("cv2.")
+        if not hasattr(cv2, name):
+            known = [key for key in vars(cv2) if key.startswith(("INTER_", "BORDER_"))]
+            raise ValueError(f"OpenCV has no constant {name!r}. {nearest_name(name, known)}")
+        return getattr(cv2, name)
+    return value
