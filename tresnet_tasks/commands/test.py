@@ -1,0 +1,50 @@
+"""Evaluate weights on the test data of a config.
+
+WEIGHTS is a checkpoint of this project, any published TResNet file, or a hub name such as timm/tresnet_m.miil_in1k.
+
+examples:
+  tresnet-tasks test quickstart/cls_digit_scenes work_dirs/cls_digit_scenes/best.pth
+  tresnet-tasks test cls/tresnet_m_imagenet timm/tresnet_m.miil_in1k
+  tresnet-tasks test cls/tresnet_m_imagenet_448 tresnet_m_448.pth --out metrics.json
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("config", help="path of a config, or a name such as cls/tresnet_m_imagenet")
+    parser.add_argument("weights", help="a checkpoint, a published weights file or a hub name")
+    parser.add_argument("--work-dir", help="where logs and pictures go (default: work_dirs/NAME)")
+    parser.add_argument("--out", metavar="FILE.json", help="also write the metrics here")
+    parser.add_argument("--channels-last", action="store_true", help="channels_last memory format")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the backbone (needs a C++ compiler)"
+    )
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how the processes of a distributed run were started (default: none, a single process)",
+    )
+    parser.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate."""
+    from ..training.launch import LaunchOptions, load_config
+    from ..training.evaluate import evaluate
+
+    options = LaunchOptions(
+        work_dir=args.work_dir,
+        compile=args.compile,
+        channels_last=args.channels_last,
+        launcher=args.launcher,
+    )
+    evaluate(load_config(args.config, args.cfg_options), args.weights, options, out=args.out)
+    return 0

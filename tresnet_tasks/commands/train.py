@@ -1,0 +1,97 @@
+"""Train a model from a config.
+
+examples:
+  tresnet-tasks train cls/tresnet_m_imagenet
+  tresnet-tasks train configs/quickstart/cls_digit_scenes.py --work-dir work_dirs/mine
+  tresnet-tasks train cls/tresnet_m_imagenet --resume             newest good checkpoint of the work dir
+  tresnet-tasks train cls/tresnet_m_imagenet --dry-run            one batch through everything, then stop
+  tresnet-tasks train cls/tresnet_m_imagenet --cfg-options train_cfg.max_epochs=100 optim_wrapper.optimizer.lr=0.2
+  torchrun --nproc-per-node 8 -m tresnet_tasks train cls/tresnet_m_imagenet --launcher pytorch
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("config", help="path of a config, or a name such as cls/tresnet_m_imagenet")
+    parser.add_argument(
+        "--work-dir", help="where checkpoints, logs and pictures go (default: work_dirs/NAME)"
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="PATH",
+        help="go on from PATH, or without one from the newest good checkpoint of the work dir",
+    )
+    parser.add_argument(
+        "--amp",
+        choices=("off", "bf16", "fp16"),
+        help="mixed precision (default: what the config says)",
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the backbone (needs a C++ compiler)"
+    )
+    parser.add_argument(
+        "--channels-last",
+        action="store_true",
+        help="channels_last memory format, faster on recent GPUs",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="of everything random (default: the config's, or one is drawn and stored)",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the config, such as train_dataloader.batch_size=64",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how the processes of a distributed run were started (default: none, a single process)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="one batch through training, validation, checkpoint and resume; says time and memory",
+    )
+    # torchrun of old hands the rank over like this; the environment has it as well.
+    parser.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train."""
+    from ..training.launch import LaunchOptions, build_runner, load_config, prepare_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    options = LaunchOptions(
+        work_dir=args.work_dir,
+        resume=args.resume,
+        amp=args.amp,
+        compile=args.compile,
+        channels_last=args.channels_last,
+        launcher=args.launcher,
+        seed=args.seed,
+    )
+    if args.dry_run:
+        from ..training.dry_run import dry_run
+
+        facts = dry_run(cfg, options)
+        print(
+            "dry run: training, validation, checkpoint and resume work; "
+            f"{facts['step_seconds']:.2f} s for the second epoch of one step, "
+            f"{facts['memory_mib']:,.0f} MiB at the peak, checkpoint of {facts['checkpoint_mib']:,.0f} MiB"
+        )
+        return 0
+    runner = build_runner(prepare_config(cfg, options), options)
+    runner.train()
+    return 0
