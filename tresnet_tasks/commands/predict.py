@@ -1,0 +1,309 @@
+"""Classify images with a trained model.
+
+WEIGHTS is a checkpoint of `train`, which carries its config; with --config also any published
+TResNet file or a hub name such as timm/tresnet_m.miil_in1k. Checkpoints are read as data: one that
+carries code is refused.
+
+On a terminal the classes come as a table, else as one line an image with tabs between: path, class,
+score, and the --topk best classes as "name score, name score, ...".
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..inference import Prediction
+    from ..reports import DrawnPrediction
+
+EXAMPLES = """\
+examples:
+  tresnet-tasks predict work_dirs/cls_digit_scenes/best.pth photo.jpg folder/
+  tresnet-tasks predict best.pth folder/ --out results.csv --draw drawn/
+  tresnet-tasks predict timm/tresnet_m.miil_in1k photo.jpg --config cls/tresnet_m_imagenet
+
+results.csv has a line an image: path,class_id,class_name,score and, for the second best class on,
+class_name_2,score_2,... up to --topk. results.json is a list of objects with path, class_id,
+class_name, score, and top: the --topk best classes. A large --topk keeps the scores of all classes.
+"""
+
+_SUFFIXES = (".csv", ".json")
+_TABLE_ROWS = 50  # of a table on a terminal
+_SHEET_IMAGES = 24  # more on one sheet are too small to read
+_DRAWN_SIDE = 520  # pixels; no picture shows more
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of ``predict``."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("weights", metavar="WEIGHTS", help="a checkpoint, or weights with --config")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="an image, or a folder: all images in it and below"
+    )
+    parser.add_argument(
+        "--config",
+        help="path or name of a config, for weights that carry none; it is run as Python",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=_out_file, help="also write the results: a .csv or .json file"
+    )
+    parser.add_argument(
+        "--draw",
+        metavar="DIR",
+        help=f"draw a picture of every image with its classes, and a sheet of the first "
+        f"{_SHEET_IMAGES}, whose path is printed last",
+    )
+    parser.add_argument(
+        "--topk", metavar="K", type=_positive, default=5, help="classes an image (default: 5)"
+    )
+    parser.add_argument(
+        "--batch-size", metavar="N", type=_positive, default=32, help="images at once (default: 32)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
+    parser.add_argument(
+        "--on-error",
+        choices=("raise", "skip"),
+        default="raise",
+        help="at an image that cannot be read: stop, or leave it out and list it at the end "
+        "(default: raise)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict, print, write and draw; returns 0.
+
+    Raises:
+        FileNotFoundError: if the weights, the config or a path is not there.
+        ValueError: if the weights are refused, or an image cannot be read.
+    """
+    # Not at the top: `--help` must not wait for torch.
+    from ..inference import Predictor, list_images
+
+    paths = [str(path) for path in list_images(args.paths)]
+    pictures = _Pictures(Path(args.draw), paths, args.topk) if args.draw else None
+    predictor = Predictor(args.weights, config=args.config, device=args.device)
+
+    printer = _Printer(args.topk)
+    rows: list[dict[str, Any]] = []
+    left_out: list[str] = []
+
+    def leave_out(path: str, error: Exception) -> None:
+        left_out.append(str(error))
+
+    with _progress(len(paths)) as advance:
+        for prediction in predictor.stream(
+            paths, args.batch_size, on_unreadable=leave_out if args.on_error == "skip" else None
+        ):
+            printer.add(prediction)
+            if args.out:
+                rows.append(prediction.to_dict(args.topk))
+            if pictures is not None:
+                pictures.add(prediction)
+            advance(len(left_out) + printer.count)
+    printer.finish()
+    _tell_left_out(left_out, len(paths))
+    if args.out:
+        _write(rows, args.out)
+    if pictures is not None:
+        print(pictures.finish())
+    return 0
+
+
+# ---------------------------------------------------------------------------------- arguments
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number of 1 or more")
+    return value
+
+
+def _out_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} ends in {path.suffix!r}; expected a file that ends in .csv or .json"
+        )
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; expected the name of a file")
+    return path
+
+
+# ------------------------------------------------------------------------------- on the screen
+
+
+class _Printer:
+    """Prints predictions: a table at the end on a terminal, else a line at once."""
+
+    def __init__(self, topk: int) -> None:
+        from rich.console import Console
+
+        self.topk = topk
+        self.count = 0
+        self.console = Console()
+        self.rows: list[tuple[str, str, str, str]] = []
+        reconfigure = getattr(self.console.file, "reconfigure", None)
+        if reconfigure is not None:
+            # A file name may hold bytes that are no text, and a terminal may know ASCII alone.
+            reconfigure(errors="backslashreplace")
+
+    def add(self, prediction: Prediction) -> None:
+        """Print one, or keep it for the table."""
+        self.count += 1
+        top = ", ".join(f"{name} {score:.3f}" for name, score in prediction.topk(self.topk))
+        row = (str(prediction.path), prediction.class_name, f"{prediction.score:.4f}", top)
+        if not self.console.is_terminal:
+            print("\t".join(" ".join(cell.split("\t")).replace("\n", " ") for cell in row))
+        elif len(self.rows) < _TABLE_ROWS:
+            self.rows.append(row)
+
+    def finish(self) -> None:
+        """Print the table."""
+        if not self.rows:
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table()
+        table.add_column("image", overflow="fold")  # a path that is cut short is of no use
+        for heading in ("class", "score", f"best {self.topk}"):
+            table.add_column(heading)
+        for row in self.rows:
+            table.add_row(*(Text(cell) for cell in row))  # Text: a "[" in a name is no markup
+        self.console.print(table)
+        if self.count > len(self.rows):
+            print(f"... and {self.count - len(self.rows)} more; --out FILE keeps all.")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Give a function that shows how many images are done: a bar on a terminal, else nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = ("predicting", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = total < 2 or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _tell_left_out(left_out: Sequence[str], total: int) -> None:
+    import sys
+
+    if not left_out:
+        return
+    for message in left_out:
+        print(message, file=sys.stderr)
+    if len(left_out) == total:
+        raise ValueError(f"none of the {total} images can be read. Check the paths.")
+    print(f"left out {len(left_out)} of {total} images: they cannot be read.", file=sys.stderr)
+
+
+# -------------------------------------------------------------------------------- into files
+
+
+def _write(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    from ..upstream.checkpoints import complete_file
+
+    with (
+        complete_file(path) as temporary,
+        # surrogateescape: file names go out as the bytes that they are
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        if path.suffix.lower() == ".json":
+            import json
+
+            json.dump(rows, file, indent=1, ensure_ascii=False)
+        else:
+            import csv
+
+            csv.writer(file, lineterminator="\n").writerows(_table(rows))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
+    """Lines of a CSV file, the header first."""
+    width = len(rows[0]["top"]) if rows else 1
+    more = [f"{key}_{rank}" for rank in range(2, width + 1) for key in ("class_name", "score")]
+    yield ["path", "class_id", "class_name", "score", *more]
+    for row in rows:
+        rest = [top[key] for top in row["top"][1:] for key in ("class_name", "score")]
+        yield [row["path"], row["class_id"], row["class_name"], row["score"], *rest]
+
+
+class _Pictures:
+    """Draws predictions into a folder: ``<name>.png`` for every image, ``predictions.png`` for all.
+
+    Args:
+        folder: where to; it is made.
+        paths: of the images to come.
+        topk: how many classes are shown.
+
+    Raises:
+        ValueError: if one of the images lies in ``folder``: it might be overwritten.
+        OSError: if the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, paths: Sequence[str], topk: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = next((p for p in paths if Path(p).resolve().parent == folder.resolve()), None)
+        if inside is not None:
+            raise ValueError(
+                f"--draw {folder} is the folder of {inside}, which might be overwritten. Name "
+                "another folder; it is made if need be."
+            )
+        self.folder = folder
+        self.topk = topk
+        self.sheet: list[DrawnPrediction] = []
+        # Lower case: some file systems take A.png and a.png for one file.
+        self._names = {"predictions"}
+
+    def add(self, prediction: Prediction) -> None:
+        """Draw one prediction."""
+        from ..reports import draw_prediction
+
+        drawn = self._drawn(prediction)
+        draw_prediction(drawn, self.folder / f"{self._free_name(str(prediction.path))}.png")
+        if len(self.sheet) < _SHEET_IMAGES:
+            self.sheet.append(drawn)
+
+    def finish(self) -> Path:
+        """Draw the sheet of the first images; returns its path."""
+        from ..reports import draw_contact_sheet
+
+        return draw_contact_sheet(self.sheet, self.folder / "predictions.png")
+
+    def _drawn(self, prediction: Prediction) -> DrawnPrediction:
+        import numpy as np
+        from PIL import Image
+
+        from ..datasets.image_io import decode_image, read_bytes
+        from ..reports import DrawnPrediction
+
+        path = str(prediction.path)
+        pixels, _ = decode_image(read_bytes(path), name=path, min_side=_DRAWN_SIDE)
+        image = Image.fromarray(pixels)
+        image.thumbnail((_DRAWN_SIDE, _DRAWN_SIDE))
+        names, scores = zip(*prediction.topk(self.topk), strict=True)
+        labels = prediction.top_labels(self.topk)
+        title = Path(path).name
+        return DrawnPrediction(np.asarray(image), names, scores, labels=labels, title=title)
+
+    def _free_name(self, path: str) -> str:
+        """The image's name without its ending, with a number where an earlier one had it."""
+        stem = name = Path(path).stem
+        number = 1
+        while name.lower() in self._names:
+            number += 1
+            name = f"{stem}_{number}"
+        self._names.add(name.lower())
+        return name
