@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .upstream.mmcv_ops.finder import install as _install_mmcv_ext
+
 __version__ = "0.1.0"
 
 __all__ = ["Predictor", "TResNet", "__version__", "load_weights"]
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from .backbones import TResNet
     from .inference import Predictor
     from .weights import load_weights
+
+# mmdet then imports without compiled mmcv, whoever imports it and whenever.
+_install_mmcv_ext()
 
 _HOMES = {"Predictor": "inference", "TResNet": "backbones", "load_weights": "weights"}
 
