@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..structures import ClsDataSample
+from .label_task import build_label_task
 
 
 @MODELS.register_module()
@@ -22,8 +22,17 @@ class LinearHead(BaseModule):
         in_channels: channels of the last feature map; in configs it may be left out and comes from
             the backbone.
         dropout: probability of zeroing a pooled feature while training.
-        loss: config of the loss, called with logits (N, C) and targets: (N,) ids or (N, C) soft.
+        loss: config of the loss. 'single_label' calls it with logits (N, C) and targets: (N,) ids
+            or (N, C) soft, ``SoftCrossEntropy`` by default; 'multi_label' with both (N, C), -1
+            where a label is unknown, ``AsymmetricLoss`` by default.
         init_cfg: mmengine's initialisation.
+        task: 'single_label' (scores by softmax, one prediction) or 'multi_label' (scores by
+            sigmoid, any number of predictions).
+        threshold: with 'multi_label', the classes of a score strictly above it are predicted; one
+            number or (C,), None is 0.5.
+
+    Raises:
+        ValueError: for another task, or a threshold with 'single_label'.
     """
 
     def __init__(
@@ -33,6 +42,8 @@ class LinearHead(BaseModule):
         dropout: float = 0.0,
         loss: Mapping[str, Any] | None = None,
         init_cfg: Mapping[str, Any] | None = None,
+        task: str = "single_label",
+        threshold: float | Sequence[float] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.num_classes = num_classes
@@ -41,7 +52,7 @@ class LinearHead(BaseModule):
         self.fc = nn.Linear(in_channels, num_classes)
         nn.init.normal_(self.fc.weight, std=0.01)
         nn.init.zeros_(self.fc.bias)
-        self.loss_module = MODELS.build(dict(loss or {"type": "SoftCrossEntropy"}))
+        self.task = build_label_task(task, num_classes, loss, threshold)
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits (N, C) of feature maps, the last of which is (N, in_channels, h, w)."""
@@ -58,54 +69,17 @@ class LinearHead(BaseModule):
             data_samples: N samples with ``gt_score``, or else ``gt_label``.
 
         Returns:
-            ``{'loss': scalar}``.
+            ``{'loss': scalar}``; with 'multi_label' see ``MultiLabel.loss``.
         """
-        logits = self(feats)
-        return {"loss": self.loss_module(logits, self._targets(data_samples).to(logits.device))}
+        return self.task.loss(self(feats), data_samples)
 
     def predict(
         self, feats: Sequence[Tensor], data_samples: Sequence[ClsDataSample] | None = None
     ) -> list[ClsDataSample]:
-        """Set ``pred_score`` (C,), which sums to 1, and ``pred_label`` (1,) of each sample.
+        """Set ``pred_score`` (C,) and ``pred_label`` (1,), or (K,) with 'multi_label'.
 
         Args:
             feats: feature maps of N images.
             data_samples: N samples, or None for new ones.
         """
-        scores = self(feats).float().softmax(1)
-        labels = scores.argmax(1)
-        samples = [ClsDataSample() for _ in scores] if data_samples is None else list(data_samples)
-        for sample, score, label in zip(samples, scores, labels, strict=True):
-            sample.set_pred_score(score).set_pred_label(label)
-        return samples
-
-    def _targets(self, data_samples: Sequence[ClsDataSample]) -> Tensor:
-        """(N, C) if the samples carry scores, else (N,) ids."""
-        if all("gt_score" in sample for sample in data_samples):
-            scores = torch.stack([sample.gt_score for sample in data_samples])
-            if scores.shape[1] != self.num_classes:
-                raise ValueError(
-                    f"gt_score has {scores.shape[1]} classes but the head has {self.num_classes}. "
-                    "Set the same num_classes for the head and for the data preprocessor."
-                )
-            return scores
-        unlabelled = sum("gt_label" not in sample for sample in data_samples)
-        if unlabelled:
-            raise ValueError(
-                f"{unlabelled} of {len(data_samples)} samples have neither gt_score nor gt_label; "
-                "the loss needs a label for each image. Use mode='predict' for unlabelled images."
-            )
-        labels = [sample.gt_label for sample in data_samples]
-        if any(len(label) != 1 for label in labels):
-            raise ValueError(
-                f"images have {sorted(set(map(len, labels)))} labels; a single-label head expects "
-                "exactly one. Use a multi-label head, or data with one label an image."
-            )
-        ids = torch.cat(labels)
-        if len(ids) and (ids.min() < 0 or ids.max() >= self.num_classes):
-            raise ValueError(
-                f"labels run from {ids.min()} to {ids.max()} but the head has {self.num_classes} "
-                f"classes (0 to {self.num_classes - 1}). Set num_classes, or leave it out and it "
-                "is taken from the data set."
-            )
-        return ids
+        return self.task.predict(self(feats), data_samples)

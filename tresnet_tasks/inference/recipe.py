@@ -125,13 +125,17 @@ def _dataset(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _complete_head(model: dict[str, Any], file: WeightsFile) -> int:
     """Fill in what the head lacks, from backbone and weights; returns the number of classes."""
     head = model.get("head")
-    weight = file.converted.state_dict.get("head.fc.weight")
-    if not isinstance(head, dict) or not isinstance(weight, Tensor) or weight.dim() != 2:
+    # Of a linear head, or of an ML-Decoder's.
+    names = ("head.fc.weight", "head.decoder.duplicate_pooling_bias")
+    found = [file.converted.state_dict.get(name) for name in names]
+    tensors = [tensor for tensor in found if isinstance(tensor, Tensor) and tensor.dim() > 0]
+    if not isinstance(head, dict) or not tensors:
         raise ValueError(
-            f"weights {file.path} or the model of the config have no linear head (head.fc), so "
-            "they tell no classes. Use weights of a trained classifier."
+            f"weights {file.path} or the model of the config have no linear head (head.fc) and no "
+            "ML-Decoder's (head.decoder), so they tell no classes. Use weights of a trained "
+            "classifier."
         )
-    in_file = int(weight.shape[0])
+    in_file = len(tensors[0])
     stated = head.setdefault("num_classes", in_file)
     if stated != in_file:
         raise ValueError(

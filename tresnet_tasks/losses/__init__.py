@@ -1,5 +1,15 @@
 """Loss functions."""
 
+from .asymmetric_loss import AsymmetricLoss
+from .asymmetric_single_label_loss import AsymmetricSingleLabelLoss
+from .partial_label_loss import PartialLabelLoss
 from .soft_cross_entropy import SoftCrossEntropy
+from .two_way_loss import TwoWayLoss
 
-__all__ = ["SoftCrossEntropy"]
+__all__ = [
+    "AsymmetricLoss",
+    "AsymmetricSingleLabelLoss",
+    "PartialLabelLoss",
+    "SoftCrossEntropy",
+    "TwoWayLoss",
+]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import torch
 from mmengine.dist import get_world_size
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from ..registry import METRICS, VISUALIZERS
 from .classification_scores import PerClassScores, confusion_matrix, per_class_scores, target_ranks
+from .sample_identity import sample_identity
 
 _TABLE_ROWS = 20  # with more classes only the worst are shown
 
@@ -96,7 +96,7 @@ class Accuracy(BaseMetric):
         for sample, *numbers in zip(
             samples, targets.tolist(), pred.tolist(), ranks.tolist(), strict=True
         ):
-            self.results.append((_identity(sample), *numbers))
+            self.results.append((sample_identity(sample), *numbers))
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Compute the scores from all ranks' results and forget these.
@@ -235,13 +235,3 @@ def _single_label(sample: Any) -> Tensor:
             "with exactly one. Use a multi-label metric."
         )
     return label
-
-
-def _identity(sample: Any) -> int:
-    """A number that tells images apart, the same on every rank; -1 where there is no index."""
-    index = sample.get("sample_idx")
-    if index is None:
-        return -1
-    # With the path, as the parts of a concatenated data set each count from 0.
-    path = str(sample.get("img_path", "")).encode("utf-8", "surrogateescape")
-    return int(index) << 32 | crc32(path)

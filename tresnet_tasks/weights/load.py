@@ -192,6 +192,7 @@ def _match_rest(
     taken: dict[str, Tensor] = {}
     initialised: list[str] = []
     notes: list[str] = []
+    other_kind: dict[str, list[str]] = {}
     in_file = _by_layer(there)
     for layer, names in _by_layer(here).items():
         if all(name in there and there[name].shape == here[name].shape for name in names):
@@ -213,10 +214,12 @@ def _match_rest(
                     f"weights {path} have a part {part!r} without the layer {layer} of the model. "
                     "Give the file of a model with the same configuration. Nothing was loaded."
                 )
-            notes.append(
-                f"the file has another kind of {part}; {layer} stays as initialised and needs "
-                "training."
-            )
+            other_kind.setdefault(part, []).append(layer)
+    for part, layers in other_kind.items():
+        stay = (
+            "stays as initialised and needs" if len(layers) == 1 else "stay as initialised and need"
+        )
+        notes.append(f"the file has another kind of {part}; {_few(layers)} {stay} training.")
     ignored = tuple(layer for layer in in_file if not any(n in taken for n in in_file[layer]))
     unused = tuple(layer for layer in ignored if layer not in initialised)
     return taken, tuple(initialised), unused, notes

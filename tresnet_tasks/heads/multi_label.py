@@ -1,0 +1,127 @@
+"""From logits to the loss and the prediction of any number of labels an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..registry import MODELS
+from ..structures import ClsDataSample
+
+
+class MultiLabel(nn.Module):
+    """What a head does with its logits if each class holds or not by itself.
+
+    Attributes:
+        thresholds: (C,) float32; a class is predicted if its score is strictly above its own.
+
+    Args:
+        num_classes: C.
+        loss: config of the loss, called with logits and targets (N, C), -1 where a label is
+            unknown; ``AsymmetricLoss`` by default.
+        threshold: one number or (C,), see ``set_thresholds``.
+    """
+
+    thresholds: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        loss: Mapping[str, Any] | None = None,
+        threshold: float | Sequence[float] = 0.5,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.loss_module = MODELS.build(dict(loss or {"type": "AsymmetricLoss"}))
+        # Checkpoints carry thresholds as plain data, not among the weights.
+        self.register_buffer("thresholds", torch.empty(num_classes), persistent=False)
+        self.set_thresholds(threshold)
+
+    def set_thresholds(self, threshold: float | Sequence[float] | Tensor) -> None:
+        """Decide by other thresholds from now on.
+
+        Args:
+            threshold: one number for all classes, or (C,).
+
+        Raises:
+            ValueError: if there is another number of them, or one is NaN.
+        """
+        # Named, as the model may be under construction on the meta device.
+        values = torch.as_tensor(threshold, dtype=torch.float32, device="cpu")
+        if values.ndim > 1 or (values.ndim == 1 and len(values) != self.num_classes):
+            raise ValueError(
+                f"got thresholds of shape {tuple(values.shape)} for {self.num_classes} classes; "
+                "give one number, or one for each class, found on data of the same classes."
+            )
+        if values.isnan().any():
+            raise ValueError("a threshold is NaN; give numbers, such as 0.5.")
+        self.thresholds.copy_(values)
+
+    def loss(self, logits: Tensor, data_samples: Sequence[ClsDataSample]) -> dict[str, Tensor]:
+        """Loss of a batch.
+
+        Args:
+            logits: (N, C).
+            data_samples: N samples with ``gt_score`` (C,), -1 where a label is unknown, or else
+                ``gt_label`` (K,), the classes that hold, K = 0 included.
+
+        Returns:
+            ``loss``, a scalar. If it is a sum, also ``per_positive``, its value for each positive
+            label of the batch, by which batches of different sizes compare; mmengine logs it, and
+            adds only what has "loss" in its name to the total.
+
+        Raises:
+            ValueError: if a sample lacks labels, or has some of other classes.
+        """
+        targets = self._targets(data_samples).to(logits.device)
+        losses = {"loss": self.loss_module(logits, targets)}
+        if getattr(self.loss_module, "reduction", None) == "sum":
+            positives = targets.clamp(min=0).sum().clamp(min=1)
+            losses["per_positive"] = losses["loss"].detach() / positives
+        return losses
+
+    def predict(
+        self, logits: Tensor, data_samples: Sequence[ClsDataSample] | None = None
+    ) -> list[ClsDataSample]:
+        """Set ``pred_score`` (C,) and ``pred_label`` (K,), the highest score first, of each sample.
+
+        Args:
+            logits: (N, C).
+            data_samples: N samples, or None for new ones.
+        """
+        scores = logits.float().sigmoid()
+        order = scores.argsort(dim=1, descending=True, stable=True)
+        above = (scores > self.thresholds).gather(1, order)
+        samples = [ClsDataSample() for _ in scores] if data_samples is None else list(data_samples)
+        for sample, score, best, chosen in zip(samples, scores, order, above, strict=True):
+            sample.set_pred_score(score).set_pred_label(best[chosen])
+        return samples
+
+    def _targets(self, data_samples: Sequence[ClsDataSample]) -> Tensor:
+        return torch.stack([self._multi_hot(sample) for sample in data_samples])
+
+    def _multi_hot(self, sample: ClsDataSample) -> Tensor:
+        if "gt_score" in sample:
+            score: Tensor = sample.gt_score
+            if len(score) != self.num_classes:
+                raise ValueError(
+                    f"gt_score has {len(score)} classes but the head has {self.num_classes}. "
+                    "Set num_classes, or leave it out and it is taken from the data set."
+                )
+            return score
+        if "gt_label" not in sample:
+            raise ValueError(
+                "a sample has neither gt_score nor gt_label; the loss needs the labels of each "
+                "image, if only an empty gt_label. Use mode='predict' for unlabelled images."
+            )
+        ids: Tensor = sample.gt_label
+        if len(ids) and (ids.min() < 0 or ids.max() >= self.num_classes):
+            raise ValueError(
+                f"an image has the labels {ids.tolist()} but the head has {self.num_classes} "
+                f"classes (0 to {self.num_classes - 1}). Set num_classes, or leave it out and it "
+                "is taken from the data set."
+            )
+        return torch.zeros(self.num_classes, device=ids.device).index_fill(0, ids, 1)

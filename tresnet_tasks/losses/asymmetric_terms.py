@@ -1,0 +1,155 @@
+"""The asymmetric loss of single labels, and its slope."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class AsymmetricRule(NamedTuple):
+    """The settings of ``AsymmetricLoss`` that decide about one label."""
+
+    gamma_neg: float
+    gamma_pos: float
+    clip: float
+    eps: float
+    detach_weight: bool
+
+    @property
+    def floor(self) -> float:
+        """The least value of a logarithm."""
+        return math.log(self.eps) if self.eps > 0 else -math.inf
+
+    @property
+    def is_published(self) -> bool:
+        """Whether this is one of the published recipes, which ``hard_label_loss`` serves."""
+        published = self.gamma_neg > 0 and self.gamma_pos == 0 and self.clip > 0 and self.eps > 0
+        return published and self.detach_weight
+
+
+def check_targets(targets: Tensor) -> None:
+    """Refuse targets outside [0, 1] that are not -1.
+
+    Args:
+        targets: of any shape, not empty, on a CPU.
+
+    Raises:
+        ValueError: naming the first such target.
+    """
+    low, high = (bound.item() for bound in targets.aminmax())  # NaN if there is any
+    if low >= 0 and high <= 1:
+        return
+    wrong = ~((targets >= 0) & (targets <= 1) | (targets == -1))
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} targets are not labels, the first is {targets[wrong][0].item():g}; "
+            "expected 1 (positive), 0 (negative), -1 (unknown) or a soft target between 0 and 1. "
+            "Check the annotations."
+        )
+
+
+def all_hard(targets: Tensor) -> bool:
+    """Whether all targets are 0 or 1; for targets on a CPU, as the answer depends on them."""
+    array = targets.numpy()  # a third of the time that torch's comparisons take
+    return bool(((array == 0) | (array == 1)).all())
+
+
+def hard_label_loss(x: Tensor, y: Tensor, rule: AsymmetricRule) -> tuple[Tensor, Tensor]:
+    """What ``label_loss`` computes, at half its cost, for published rules and targets 0 and 1.
+
+    With t the probability of what is true (shifted by the clip and cut off for negatives), loss and
+    slope are -w log(t) and -w t'/t; so one logarithm and one division do for both kinds of label.
+    """
+    p = x.sigmoid()
+    q = F.softshrink(p, rule.clip)  # max(p - clip, 0), as p is not negative
+    truth = torch.rsub(q, 1).lerp_(p, y)
+    slope = p.addcmul_(p, p, value=-1)  # dp/dx
+    if truth.amin().item() <= rule.eps:  # there the floor is flat
+        slope.masked_fill_(truth <= rule.eps, 0)
+        truth.clamp_(min=rule.eps)
+    focus = power_(torch.maximum(q, y, out=q), rule.gamma_neg)
+    slope.div_(truth).mul_(focus)
+    slope.addcmul_(slope, y, value=-2)
+    return truth.log_().mul_(focus).neg_(), slope
+
+
+def label_loss(x: Tensor, y: Tensor, rule: AsymmetricRule) -> tuple[Tensor, Tensor]:
+    """Loss of each label and its slope by the logit.
+
+    Args:
+        x: logits, float32 or float64, of any shape.
+        y: targets in [0, 1], likewise; -1 where unknown.
+        rule: the settings.
+
+    Returns:
+        Two new tensors of the shape of ``x``; without meaning where the target is unknown.
+    """
+    p = x.sigmoid()
+    log_p = F.logsigmoid(x)
+    loss, slope = _positive(p, log_p, rule)
+    loss_neg, slope_neg = _negative(p, x, rule)
+    # lerp returns its ends exactly at the weights 0 and 1.
+    return torch.lerp(loss_neg, loss, y), torch.lerp(slope_neg, slope, y)
+
+
+def _positive(p: Tensor, log_p: Tensor, rule: AsymmetricRule) -> tuple[Tensor, Tensor]:
+    slope = p - 1
+    if _reaches(log_p, rule.floor):
+        slope *= log_p > rule.floor
+        log_p = log_p.clamp(min=rule.floor)
+    if rule.gamma_pos > 0:
+        if not rule.detach_weight:
+            slope += rule.gamma_pos * p * log_p
+        focus = power_(1 - p, rule.gamma_pos)
+        slope *= focus
+        log_p = log_p * focus
+    return -log_p, slope
+
+
+def _negative(p: Tensor, x: Tensor, rule: AsymmetricRule) -> tuple[Tensor, Tensor]:
+    """``p`` may be overwritten."""
+    if rule.clip == 0:
+        log_n = F.logsigmoid(-x)  # 1 - p would be 0 for large logits
+        slope = p
+        if _reaches(log_n, rule.floor):
+            slope = slope * (log_n > rule.floor)
+            log_n = log_n.clamp(min=rule.floor)
+        if rule.gamma_neg > 0:
+            if not rule.detach_weight:
+                slope = slope - rule.gamma_neg * (1 - p) * log_n
+            focus = power_(p.clone(), rule.gamma_neg)
+            slope = slope * focus
+            log_n = log_n * focus
+        return -log_n, slope
+    q = (p - rule.clip).clamp_(min=0)
+    log_n = q.neg().log1p_()
+    slope = torch.addcmul(p, p, p, value=-1)  # dp/dx
+    if rule.gamma_neg == 0:
+        return -log_n, slope.div_(1 - q).mul_(q > 0)
+    if rule.detach_weight:
+        slope /= 1 - q
+    else:
+        # The smallest normal number keeps 0 / 0 away; the focusing factor is 0 there.
+        tiny = torch.finfo(q.dtype).tiny
+        slope *= 1 / (1 - q) - rule.gamma_neg * log_n / q.clamp(min=tiny)
+    focus = power_(q, rule.gamma_neg)
+    slope *= focus
+    return log_n.mul_(focus).neg_(), slope
+
+
+def _reaches(log_p: Tensor, floor: float) -> bool:
+    """Whether the floor matters; not asked where the answer would have to come from a device."""
+    if floor == -math.inf:
+        return False
+    return log_p.device.type != "cpu" or log_p.min().item() <= floor
+
+
+def power_(base: Tensor, exponent: float) -> Tensor:
+    """``base ** exponent``, written over ``base``; fast for the whole exponents that are in use."""
+    if exponent == 4:  # torch multiplies for 1, 2 and 3 itself
+        return base.mul_(base).mul_(base)
+    return base.pow_(exponent)
