@@ -298,8 +298,8 @@ class TResNet(BaseModule):
         if h % 4 or w % 4 or min(h, w) < 20:
             raise ValueError(
                 f"TResNet got an image of {h}x{w} (height x width); both must be multiples of 4 "
-                "and at least 20. Resize or pad it, for example with Resize(size=(224, 224)) in "
-                "the pipeline."
+                "and at least 20. Resize, crop or pad it in the pipeline, for example with "
+                "dict(type='Albumentations', transforms=[dict(type='Resize', height=224, width=224)])."
             )
 
     @staticmethod

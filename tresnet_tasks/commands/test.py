@@ -17,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("config", help="path of a config, or a name such as cls/tresnet_m_imagenet")
     parser.add_argument("weights", help="a checkpoint, a published weights file or a hub name")
-    parser.add_argument("--work-dir", help="where logs and pictures go (default: work_dirs/NAME)")
+    parser.add_argument(
+        "--work-dir",
+        help="where logs and pictures go, in its folder test (default: work_dirs/NAME)",
+    )
     parser.add_argument("--out", metavar="FILE.json", help="also write the metrics here")
     parser.add_argument("--channels-last", action="store_true", help="channels_last memory format")
     parser.add_argument(
@@ -37,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate."""
-    from ..training.launch import LaunchOptions, load_config
     from ..training.evaluate import evaluate
+    from ..training.launch import LaunchOptions, load_config
 
     options = LaunchOptions(
         work_dir=args.work_dir,

@@ -70,7 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    from ..training.launch import LaunchOptions, build_runner, load_config, prepare_config
+    from ..training.launch import (
+        LaunchOptions,
+        build_runner,
+        load_config,
+        prepare_config,
+        run_training,
+    )
 
     cfg = load_config(args.config, args.cfg_options)
     options = LaunchOptions(
@@ -85,13 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from ..training.dry_run import dry_run
 
-        facts = dry_run(cfg, options)
-        print(
-            "dry run: training, validation, checkpoint and resume work; "
-            f"{facts['step_seconds']:.2f} s for the second epoch of one step, "
-            f"{facts['memory_mib']:,.0f} MiB at the peak, checkpoint of {facts['checkpoint_mib']:,.0f} MiB"
-        )
+        print(dry_run(cfg, options))
         return 0
-    runner = build_runner(prepare_config(cfg, options), options)
-    runner.train()
+    run_training(build_runner(prepare_config(cfg, options), options))
     return 0

@@ -23,7 +23,7 @@ class BatchMix:
         prob: probability in [0, 1] of mixing a batch at all.
 
     Raises:
-        ValueError: for an unknown type or a probability out of range.
+        ValueError: for an unknown type or argument, or a probability out of range.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class BatchMix:
             raise ValueError(f"mix_prob={prob}; expected a probability in [0, 1].")
         self.prob = prob
         self.num_classes = num_classes
-        self.mixes = [self._build(**mix) for mix in mixes]
+        self.mixes = [self._build(mix) for mix in mixes]
 
     def __call__(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Mix a batch.
@@ -51,9 +51,15 @@ class BatchMix:
         images, mixed = mix(images, targets)
         return images, mixed
 
-    def _build(self, type: str, alpha: float = 1.0) -> v2.Transform:
-        if type not in _MIXES:
-            near = get_close_matches(type, _MIXES, n=1, cutoff=0.4)
+    def _build(self, mix: Mapping[str, Any]) -> v2.Transform:
+        kind = mix.get("type")
+        if kind not in _MIXES:
+            near = get_close_matches(str(kind), _MIXES, n=1, cutoff=0.4)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"mix {type!r} is unknown; expected one of {list(_MIXES)}.{hint}")
-        return _MIXES[type](alpha=alpha, num_classes=self.num_classes)
+            raise ValueError(f"mix {kind!r} is unknown; expected one of {list(_MIXES)}.{hint}")
+        unknown = sorted(set(mix) - {"type", "alpha"})
+        if unknown:
+            raise ValueError(
+                f"mix {kind} has no argument {unknown[0]!r}; the one it takes is 'alpha'."
+            )
+        return _MIXES[kind](alpha=mix.get("alpha", 1.0), num_classes=self.num_classes)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -38,6 +40,12 @@ _REGISTRY_OF_KEY: dict[str, Registry] = {
     "vis_backends": R.VISBACKENDS,
     "log_processor": R.LOG_PROCESSORS,
 }
+# The keys of default_hooks are names of slots, and a detector has a train_cfg of its own: no key above means
+# another registry there.
+_INSIDE: dict[Registry, dict[str, Registry]] = {
+    R.HOOKS: {},
+    R.MODELS: {"init_cfg": R.WEIGHT_INITIALIZERS},
+}
 # Arguments that mmengine takes out of a dict before it calls the constructor.
 _TAKEN_BY_BUILDER: dict[str, set[str]] = {
     "loop": {"by_epoch"},
@@ -45,12 +53,36 @@ _TAKEN_BY_BUILDER: dict[str, set[str]] = {
     "optim_wrapper": {"optimizer", "constructor", "paramwise_cfg"},
     "parameter scheduler": {"convert_to_iter_based"},
     "dataset": {"lazy_init"},
+    "weight initializer": {"override"},
+}
+# What mmengine, or Classifier, builds where no type is given.
+_DEFAULT_TYPES = {
+    "val_cfg": "ValLoop",
+    "test_cfg": "TestLoop",
+    "optim_wrapper": "OptimWrapper",
+    "log_processor": "LogProcessor",
+    "model.data_preprocessor": "Preprocessor",
+}
+_NEED_A_TYPE = {
+    *("model", "dataset", "pipeline", "sampler", "collate_fn", "optimizer", "param_scheduler"),
+    *("custom_hooks", "backbone", "neck", "head", "init_cfg", "val_evaluator", "test_evaluator"),
+}
+# Settings without a type, whose keys mmengine reads one by one and says nothing of the others.
+_PLAIN_SETTINGS: dict[str, set[str]] = {
+    "env_cfg": {"cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"},
+    "randomness": set(inspect.signature(Runner.set_randomness).parameters) - {"self"},
+    "auto_scale_lr": {"enable", "base_batch_size"},
+    "paramwise_cfg": {
+        *("lr_mult", "decay_mult", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult"),
+        *("flat_decay_mult", "dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate"),
+        "custom_keys",
+    },
 }
 _DATALOADER_KEYS = set(inspect.signature(DataLoader).parameters) | {"num_batch_per_epoch"}
-_OPAQUE = {"init_cfg", "paramwise_cfg", "env_cfg", "randomness"}
-_TOP_LEVEL = (set(inspect.signature(Runner).parameters) - {"cfg"}) | {
-    "custom_imports",
-    "model_wrapper_cfg",
+_OPAQUE = {"paramwise_cfg", "clip_grad", "override", "nms"}  # other libraries read these
+TOP_LEVEL = (set(inspect.signature(Runner).parameters) - {"cfg"}) | {
+    *("custom_imports", "model_wrapper_cfg", "compile"),
+    *("activation_checkpointing", "efficient_conv_bn_eval"),
 }
 
 
@@ -60,40 +92,64 @@ def check_config(cfg: Config) -> None:
     A top-level name that the config's own files read again (``data_root = ...``) is a variable, not a misspelt key.
 
     Raises:
-        ValueError: for a key or an argument that nothing takes, with the nearest right one.
+        ValueError: for a key or an argument that nothing takes, with the nearest right one, and for a part without
+            ``type``.
         KeyError: for a ``type`` that no registry holds, likewise.
     """
-    variables = _names_read(cfg.text)
+    variables = _names_read(cfg.text or "")
     for key in cfg:
-        if key not in _TOP_LEVEL and not key.startswith("_") and key not in variables:
+        if key not in TOP_LEVEL and not key.startswith("_") and key not in variables:
             raise ValueError(
-                f"the config has the unknown key {key!r}.{_nearest(key, _TOP_LEVEL)} "
+                f"the config has the unknown key {key!r}. {nearest(key, TOP_LEVEL)} "
                 "Remove it, or begin it with an underscore if it is a variable of your own."
             )
     for key, value in cfg.items():
         if key in _REGISTRY_OF_KEY or key.endswith("_dataloader"):
+            if value is not None and not isinstance(value, Mapping | list | tuple):
+                raise ValueError(
+                    f"{key} is {value!r}; expected a dict such as dict(type=...), or None."
+                )
             _walk(value, key, _REGISTRY_OF_KEY.get(key, R.DATASETS), key)
+    for key in ("env_cfg", "randomness", "auto_scale_lr"):
+        _check_arguments(cfg.get(key) or {}, _PLAIN_SETTINGS[key], key, key)
+    wrapper = cfg.get("optim_wrapper") or {}
+    if wrapper.get("constructor") is None:  # another one may take other settings
+        given = wrapper.get("paramwise_cfg") or {}
+        name = "optim_wrapper.paramwise_cfg"
+        _check_arguments(given, _PLAIN_SETTINGS["paramwise_cfg"], name, name)
+        if wrapper and "optimizer" not in wrapper:
+            raise ValueError(
+                f"optim_wrapper has no 'optimizer', it has {', '.join(wrapper)}. Add "
+                "optimizer=dict(type='SGD', lr=...)."
+            )
 
 
 def _names_read(text: str) -> set[str]:
-    """Identifiers that appear at least twice in the config's text: once defined, once used."""
-    seen: set[str] = set()
-    again: set[str] = set()
+    """Names that the Python text of a config, its bases included, reads rather than sets."""
+    # mmengine puts each file's path, which is no Python, before its text.
+    lines = [
+        "" if line.endswith(".py") and Path(line).is_absolute() else line
+        for line in text.splitlines()
+    ]
+    found = set(re.findall(r"_base_\.(\w+)", text))
+    name = before = ""
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text or "").readline):
-            if token.type == tokenize.NAME:
-                (again if token.string in seen else seen).add(token.string)
-    except tokenize.TokenError:  # several files in one text need not end as one would
+        for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
+            # `x = 1` and `dict(x=1)` set x; `a.x` is another x.
+            if name and token.string != "=":
+                found.add(name)
+            name = token.string if token.type == tokenize.NAME and before != "." else ""
+            before = token.string
+    except (tokenize.TokenError, SyntaxError):  # mmengine could run it: no misspelt key is at stake
         pass
-    return again
+    return found
 
 
 def _walk(value: Any, key: str, registry: Registry, where: str) -> None:
     """Check every dict with a ``type`` below ``value``."""
     if isinstance(value, Mapping):
         skipped = _check_node(value, key, registry, where)
-        # The keys of default_hooks are names of slots, `param_scheduler` among them: all hold hooks.
-        switches = {} if registry is R.HOOKS else _REGISTRY_OF_KEY
+        switches = _INSIDE.get(registry, _REGISTRY_OF_KEY)
         for name, child in value.items():
             if name not in skipped and name not in _OPAQUE:
                 _walk(child, name, switches.get(name, registry), f"{where}.{name}")
@@ -105,24 +161,52 @@ def _walk(value: Any, key: str, registry: Registry, where: str) -> None:
 def _check_node(node: Mapping[str, Any], key: str, registry: Registry, where: str) -> Iterable[str]:
     """Check one dict; returns the arguments whose inside is none of ours (another library's configs)."""
     if key.endswith("_dataloader"):
-        _check_arguments(set(node), _DATALOADER_KEYS, where, key)
-    kind = node.get("type")
+        _check_arguments(node, _DATALOADER_KEYS, where, key)
+    kind = node.get("type", _default_type(node, where))
     if kind is None:
+        # Schedules of several optimizers, metrics of one evaluator: the types stand one level below.
+        several = node and all(isinstance(child, Mapping | list) for child in node.values())
+        if key in _NEED_A_TYPE and not (several and key.endswith(("scheduler", "evaluator"))):
+            near = get_close_matches("type", node, n=1, cutoff=0.6)
+            hint = f"Is {near[0]!r} meant to be 'type'?" if near else "Add type='...'."
+            raise ValueError(
+                f"{where} has no 'type', which says what is built; it has "
+                f"{', '.join(map(str, node)) or 'nothing'}. {hint}"
+            )
         return ()
     if isinstance(kind, str):
         try:
-            kind = _find(kind, registry)
+            kind = find_kind(kind, registry)
         except KeyError as error:
             raise KeyError(f"{where}: {error.args[0]}") from None
-    allowed = _accepted(kind)
+    allowed = accepted_arguments(kind)
     if allowed is not None:
         allowed |= {"type", "_scope_"} | _TAKEN_BY_BUILDER.get(registry.name, set())
-        _check_arguments(set(node), allowed, where, node["type"])
+        name = node.get("type", kind)
+        _check_arguments(node, allowed, where, name if isinstance(name, str) else kind.__name__)
     return tuple(getattr(kind, "foreign_config", ()))
 
 
-def _find(name: str, registry: Registry) -> Any:
-    """What the name stands for: in the registry of its place, else among the task utilities (assigners, coders)."""
+def _default_type(node: Mapping[str, Any], where: str) -> str | None:
+    if where == "train_cfg":
+        by_epoch = node.get("by_epoch", "max_epochs" in node)
+        return "EpochBasedTrainLoop" if by_epoch else "IterBasedTrainLoop"
+    if (
+        where == "optim_wrapper" and "constructor" in node
+    ):  # it may build one for each of several optimizers
+        return None
+    return _DEFAULT_TYPES.get(where)
+
+
+def find_kind(name: Any, registry: Registry) -> Any:
+    """What a ``type`` stands for, in the registry of its place; for a model's parts also among the task utilities
+    (assigners, coders).
+
+    Raises:
+        KeyError: if there is none, with the nearest names.
+    """
+    if not isinstance(name, str):
+        return name
     try:
         return registry.get(name)
     except KeyError:
@@ -134,27 +218,39 @@ def _find(name: str, registry: Registry) -> Any:
         raise
 
 
-def _accepted(kind: Any) -> set[str] | None:
+def accepted_arguments(kind: Any) -> set[str] | None:
     """Names of the keyword arguments that a class or function takes; None where it takes any."""
     if not inspect.isclass(kind):
         owners = [kind]
     else:
-        owners = [c.__init__ for c in inspect.getmro(kind) if "__init__" in vars(c)]
+        owners = [vars(c)["__init__"] for c in inspect.getmro(kind) if "__init__" in vars(c)]
     names: set[str] = set()
     for owner in owners:
         parameters = inspect.signature(owner).parameters.values()
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         # Only what a constructor hands on by **kwargs can reach its base class.
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
+            return names - {"self"}
     return None
 
 
-def _check_arguments(given: set[str], allowed: set[str], where: str, owner: Any) -> None:
-    for name in sorted(given - allowed):
-        raise ValueError(f"{where}: {owner} has no argument {name!r}.{_nearest(name, allowed)}")
+def _check_arguments(given: Iterable[str], allowed: set[str], where: str, owner: str) -> None:
+    unknown = sorted(set(given) - allowed)
+    if not unknown:
+        return
+    left_over = ""
+    if len(unknown) > 1 or not get_close_matches(unknown[0], allowed, n=1, cutoff=0.6):
+        left_over = (
+            " If a base config set it for another type, put _delete_=True into the dict, which then "
+            "takes nothing over."
+        )
+    names = ", ".join(map(repr, unknown))
+    place = owner if where == owner else f"{where}: {owner}"
+    raise ValueError(f"{place} has no argument {names}. {nearest(unknown[0], allowed)}{left_over}")
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``Did you mean 'x'?``, or the known names where none comes near."""
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(sorted(known))}."
+    shown = ", ".join(sorted(set(known) - {"type", "_scope_"}))
+    return f"Did you mean {near[0]!r}?" if near else f"Known are: {shown}."

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from ..backbones import FeatureSpec
 from ..registry import DATASETS, MODELS
+from .checks import accepted_arguments, find_kind
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -39,42 +40,72 @@ def complete_config(cfg: Config, classes: Sequence[str] | None = None) -> Config
     return cfg
 
 
-def _datasets(cfg: Config) -> Iterator[dict[str, Any]]:
+def _datasets(cfg: Config) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every data set that reads something, with its place; a wrapper (RepeatDataset, ...) gives those inside it."""
     for loader in _LOADERS:
         dataset = (cfg.get(loader) or {}).get("dataset")
         if dataset is not None:
-            yield dataset
+            yield from _readers(f"{loader}.dataset", dataset)
+
+
+def _readers(where: str, dataset: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    inner = dataset.get("dataset", dataset.get("datasets"))
+    if inner is None:
+        yield where, dataset
+    elif isinstance(inner, Mapping):
+        yield from _readers(f"{where}.dataset", inner)  # type: ignore[arg-type]
+    else:
+        for index, part in enumerate(inner):
+            yield from _readers(f"{where}.datasets[{index}]", part)
 
 
 def _complete_classes(cfg: Config, classes: Sequence[str] | None) -> Sequence[str] | None:
-    for dataset in _datasets(cfg):
+    owner = "the weights were trained with"
+    for where, dataset in _datasets(cfg):
+        reader = find_kind(dataset["type"], DATASETS)
+        if not hasattr(reader, "class_names"):
+            continue
+        stated = dataset.get("classes")
         if classes is None:
-            reader = DATASETS.get(dataset["type"])
-            if hasattr(reader, "class_names"):
-                arguments = {key: value for key, value in dataset.items() if key != "type"}
-                classes = reader.class_names(**arguments)
-        if classes is not None:
-            dataset.setdefault("classes", list(classes))
+            arguments = {key: value for key, value in dataset.items() if key != "type"}
+            classes = reader.class_names(**arguments)
+            if classes is None:
+                classes = _numbered(cfg, reader, arguments)
+            owner = f"{where} has"
+        if stated is None:
+            dataset["classes"] = list(classes)
+        elif list(stated) != list(classes):
+            raise ValueError(
+                f"{where} has the classes {_shown(stated)} but {owner} {_shown(classes)}. A label must mean the same "
+                "everywhere: leave classes out here and they are filled in, or state the same ones in the same order."
+            )
     return classes
+
+
+def _numbered(cfg: Config, reader: Any, arguments: dict[str, Any]) -> tuple[str, ...]:
+    """Names '0', '1', ... for a source without names: as many as the head states, or as there are labels."""
+    number = ((cfg.get("model") or {}).get("head") or {}).get("num_classes")
+    if number is None:
+        # Reading the labels takes no images, and whether their files exist is asked when training begins.
+        reading = reader(**{**arguments, "pipeline": (), "on_error": "skip"})
+        number = len(reading.metainfo["classes"])
+    return tuple(str(label) for label in range(number))
 
 
 def _complete_seed(cfg: Config) -> None:
     seed = (cfg.get("randomness") or {}).get("seed")
     if seed is None:
         return
+    nodes = [(dataset, find_kind(dataset["type"], DATASETS)) for _, dataset in _datasets(cfg)]
     for loader in _LOADERS:
-        parts = cfg.get(loader) or {}
-        for part, registered in (("dataset", DATASETS), ("sampler", None)):
-            node = parts.get(part)
-            if node is None or node.get("seed") is not None:
-                continue
-            if registered is None or _takes(registered.get(node["type"]), "seed"):
-                node["seed"] = seed
-
-
-def _takes(kind: Any, argument: str) -> bool:
-    owners = inspect.getmro(kind) if inspect.isclass(kind) else (kind,)
-    return any(argument in inspect.signature(owner).parameters for owner in owners[:-1])
+        sampler = (cfg.get(loader) or {}).get("sampler")
+        if sampler is not None:
+            nodes.append((sampler, None))  # all take a seed
+    for node, kind in nodes:
+        if node.get("seed") is None and (
+            kind is None or "seed" in (accepted_arguments(kind) or ())
+        ):
+            node["seed"] = seed
 
 
 def _complete_channels(model: dict[str, Any]) -> None:
@@ -94,7 +125,7 @@ def feature_spec(backbone: Mapping[str, Any] | None) -> FeatureSpec | None:
     """Channels and strides of a backbone's config; None where its class does not tell them without being built."""
     if backbone is None:
         return None
-    kind = MODELS.get(backbone["type"])
+    kind = find_kind(backbone["type"], MODELS)
     if not hasattr(kind, "feature_spec"):
         return None
     wanted = inspect.signature(kind.feature_spec).parameters
@@ -103,17 +134,17 @@ def feature_spec(backbone: Mapping[str, Any] | None) -> FeatureSpec | None:
 
 
 def _complete_num_classes(model: dict[str, Any], names: Sequence[str]) -> None:
+    source = f"the data ({_shown(names)}) has"
     head = model.get("head")
     if head is not None:
-        _agree(head, "num_classes", len(names), "head", _described(names))
+        _agree(head, "num_classes", len(names), "head", source)
     preprocessor = model.get("data_preprocessor")
     if preprocessor is not None and preprocessor.get("mixes"):
-        _agree(preprocessor, "num_classes", len(names), "data_preprocessor", _described(names))
+        _agree(preprocessor, "num_classes", len(names), "data_preprocessor", source)
 
 
-def _described(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"the data ({shown}) has"
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
 
 def _agree(node: dict[str, Any], key: str, value: Any, owner: str, source: str) -> None:

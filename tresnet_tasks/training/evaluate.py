@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import replace
 from pathlib import Path
 
 from mmengine.config import Config
 
-from ..upstream.checkpoints import read_checkpoint
-from ..weights import load_weights
+from ..upstream.checkpoints import complete_file, plain_data
+from ..weights import find_weights, load_weights
+from ..weights.files import read_own_weights
 from .launch import LaunchOptions, build_runner, prepare_config
+
+_TRAINING_ONLY = (
+    *("train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "auto_scale_lr"),
+    *("val_cfg", "val_dataloader", "val_evaluator", "load_from", "resume"),
+)
 
 
 def evaluate(
     cfg: Config, weights: str, options: LaunchOptions, out: str | None = None
 ) -> dict[str, float]:
-    """Run the test loop.
+    """Run the test loop; where a config has no test data, on its validation data.
+
+    Logs and pictures go to the folder ``test`` of the work dir, whose own records are those of the training.
 
     Args:
         cfg: as read.
         weights: a checkpoint, a published weights file or a hub name.
-        options: of the run; ``work_dir`` takes logs and pictures.
+        options: of the run.
         out: json file for the metrics.
 
     Returns:
         Metrics by name.
+
+    Raises:
+        FileNotFoundError: if there are no such weights, or no data.
+        ValueError: if the weights are refused, do not fit the config's model or lack a part of it.
     """
-    # Labels must mean what they meant in training, whatever classes the test folder happens to hold.
-    classes = None
-    if weights.endswith(".pth") and Path(weights).is_file():
-        meta = read_checkpoint(weights).get("meta") or {}
-        classes = (meta.get("dataset_meta") or {}).get("classes")
-    for key in ("train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler"):
-        cfg[key] = None
-    for key in ("val_cfg", "val_dataloader", "val_evaluator"):
+    path = find_weights(weights)
+    if out is not None and Path(out).is_dir():
+        raise ValueError(f"--out {out} is a folder; expected the name of a json file.")
+    if cfg.get("test_dataloader") is None:
+        cfg.test_dataloader, cfg.test_evaluator = (
+            cfg.get("val_dataloader"),
+            cfg.get("val_evaluator"),
+        )
+    for key in _TRAINING_ONLY:
         cfg[key] = None
     if cfg.get("custom_hooks"):
         # Averaging belongs to training; a checkpoint's state_dict already holds the averaged weights.
-        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook["type"] != "ModelEMAHook"]
-    cfg.load_from = None
-    cfg.model.get("backbone", {}).pop("init_cfg", None)  # whatever it would load is replaced
-    runner = build_runner(prepare_config(cfg, options, classes), options)
+        cfg.custom_hooks = [
+            hook for hook in cfg.custom_hooks if hook.get("type") not in ("ModelEMAHook", "EMAHook")
+        ]
+    if options.seed is None and (cfg.get("randomness") or {}).get("seed") is None:
+        options = replace(options, seed=0)  # nothing is drawn in a test: none to be told of
+    # Labels must mean what they meant in training, whatever classes the test folder happens to hold.
+    cfg = prepare_config(cfg, options, read_own_weights(path).classes, training=False)
+    cfg.work_dir = str(Path(cfg.work_dir) / "test")
+    runner = build_runner(cfg, options)
     report = load_weights(getattr(runner.model, "module", runner.model), weights)
     if report.initialised:
         raise ValueError(
@@ -51,8 +69,6 @@ def evaluate(
     runner.logger.info(str(report))
     metrics: dict[str, float] = runner.test()
     if out is not None:
-        target = Path(out)
-        part = target.with_name(f".{target.name}.{os.getpid()}")
-        part.write_text(json.dumps(metrics, indent=2, default=float) + "\n", encoding="utf-8")
-        part.replace(target)
+        with complete_file(out) as temporary:
+            temporary.write_text(json.dumps(plain_data(metrics), indent=2) + "\n", encoding="utf-8")
     return metrics

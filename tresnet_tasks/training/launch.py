@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, init_dist, is_distributed, is_main_process
 
 from ..config_paths import find_config
-from ..registry import RUNNERS
+from ..registry import RUNNERS, SCOPE
 from ..upstream.checkpoints import read_checkpoint
-from ..upstream.resume_point import newest_checkpoint
-from ..weights import load_weights
+from ..upstream.resume_point import check_resumable, newest_checkpoint
 from .checks import check_config
 from .completion import complete_config
+from .hooks import LoadWeightsHook, SmallBatchHook
+from .overrides import apply_overrides
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+_FOR_TRAINING = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
+_FOR_TESTING = ("model", "test_dataloader", "test_evaluator")
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,33 @@ def load_config(name: str, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         name: a path, or a name such as ``cls/tresnet_m_imagenet``.
-        overrides: ``key=value`` words, such as ``train_cfg.max_epochs=3``.
+        overrides: ``key=value`` words, see :func:`apply_overrides`.
 
     Raises:
         FileNotFoundError: if there is no such config.
-        ValueError: if an override is no ``key=value``.
+        ValueError: if Python or mmengine cannot make sense of it, or an override is no ``key=value`` of a setting.
     """
-    cfg = Config.fromfile(find_config(name))
-    if overrides:
-        cfg.merge_from_dict(_parse_overrides(overrides))
+    path = find_config(name)
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is Python: anything can go wrong in it
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        known = ("mmengine", "tresnet_tasks", "importlib")
+        inside = not any(part in known for part in Path(frame.filename).parts)
+        place = f" ({frame.filename}, line {frame.lineno})" if inside else ""
+        raise ValueError(
+            f"config {path} cannot be read: {type(error).__name__}: {error}{place}. Correct it; configs/ has examples."
+        ) from error
+    apply_overrides(cfg, overrides)
     return cfg
 
 
 def prepare_config(
-    cfg: Config, options: LaunchOptions, classes: Sequence[str] | None = None
+    cfg: Config,
+    options: LaunchOptions,
+    classes: Sequence[str] | None = None,
+    *,
+    training: bool = True,
 ) -> Config:
     """Check a config, apply the options and complete it, in place.
 
@@ -72,27 +90,32 @@ def prepare_config(
         cfg: as read.
         options: from the command line.
         classes: class names that a checkpoint was trained with.
+        training: whether the run trains; otherwise it tests.
 
     Raises:
-        ValueError: for a contradiction or an unknown key; see :func:`check_config` and :func:`complete_config`.
+        ValueError: for a contradiction, an unknown key or what this machine cannot do; see :func:`check_config` and
+            :func:`complete_config`.
     """
+    check_config(cfg)
+    _check_present(cfg, training)
+    _check_device(options)
+    if cfg.get("default_scope") is None:
+        cfg.default_scope = SCOPE
     if cfg.get("work_dir") is None or options.work_dir is not None:
         name = Path(cfg.filename or "run").stem
         cfg.work_dir = options.work_dir or str(Path("work_dirs") / name)
     cfg.launcher = options.launcher
+    if options.launcher != "none" and not is_distributed():
+        # Now, not in the runner: all processes must agree on the seed and on where to resume.
+        init_dist(options.launcher, **((cfg.get("env_cfg") or {}).get("dist_cfg") or {}))
     _settle_start(cfg, options)
-    check_config(cfg)
     complete_config(cfg, classes)
     _fit_workers(cfg)
     if options.amp is not None and cfg.get("optim_wrapper") is not None:
         _set_amp(cfg, options.amp)
     if options.channels_last:
-        preprocessor = cfg.model.setdefault("data_preprocessor", {})
-        preprocessor["channels_last"] = True
-    if cfg.get("launcher") != "none" and not torch.cuda.is_available():
-        raise ValueError(
-            f"--launcher {cfg.launcher} needs CUDA devices and this machine has none. Leave --launcher out."
-        )
+        preprocessor = cfg.model.get("data_preprocessor") or {}
+        cfg.model.data_preprocessor = {**preprocessor, "channels_last": True}
     return cfg
 
 
@@ -102,61 +125,108 @@ def build_runner(cfg: Config, options: LaunchOptions) -> Any:
     Returns:
         A ``TaskRunner``.
     """
-    weights = None if cfg.get("resume") else cfg.get("load_from")
-    if weights is not None:
-        cfg.load_from = None
     runner = RUNNERS.get("TaskRunner").from_cfg(cfg)
-    if weights is not None:
-        report = load_weights(_unwrapped(runner.model), weights)
-        runner.logger.info(str(report))
+    if cfg.get("load_from") is not None and not cfg.get("resume"):
+        runner._load_from = None  # the runner knows its own format alone
+        runner.register_hook(LoadWeightsHook(cfg.load_from))
+    runner.register_hook(SmallBatchHook())
     if (cfg.model.get("data_preprocessor") or {}).get("channels_last"):
         runner.model.to(memory_format=torch.channels_last)
     if options.compile:
-        _unwrapped(runner.model).backbone.compile()
+        getattr(runner.model, "module", runner.model).backbone.compile()
     return runner
 
 
-def _unwrapped(model: Any) -> Any:
-    return getattr(model, "module", model)
+def run_training(runner: Any) -> None:
+    """Train.
+
+    Raises:
+        ValueError: in place of torch's, where batch norm got a single value a channel.
+    """
+    try:
+        runner.train()
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            f"a training batch was too small for batch norm: a single image whose last feature map is one pixel "
+            f"({error}). Set train_dataloader.drop_last=True to leave the last, smaller batch out, a batch_size of 2 "
+            "or more, or larger images."
+        ) from error
 
 
-def _parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    import argparse
-
-    from mmengine.config import DictAction
-
-    for word in overrides:
-        if "=" not in word or word.startswith("="):
+def _check_present(cfg: Config, training: bool) -> None:
+    """Refuse a config that lacks a part; the empty val_cfg and test_cfg may be left out."""
+    task, needed = ("training", _FOR_TRAINING) if training else ("a test", _FOR_TESTING)
+    missing = [key for key in needed if cfg.get(key) is None]
+    if missing:
+        raise ValueError(
+            f"config {cfg.filename} has no {', '.join(missing)}; {task} needs {', '.join(needed)}. Inherit them from "
+            "configs/_base_ or another config (_base_ = [...]), or write them."
+        )
+    for split in ("val", "test"):
+        loader, evaluator = f"{split}_dataloader", f"{split}_evaluator"
+        if (cfg.get(loader) is None) != (cfg.get(evaluator) is None):
+            has, lacks = (loader, evaluator) if cfg.get(loader) is not None else (evaluator, loader)
             raise ValueError(
-                f"--cfg-options got {word!r}; expected key=value, such as train_cfg.max_epochs=3."
+                f"config {cfg.filename} has {has} but no {lacks}. Write both, or neither."
             )
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
-    parsed: dict[str, Any] = parser.parse_args(["--cfg-options", *overrides]).cfg_options
-    return parsed
+        cfg[f"{split}_cfg"] = None if cfg.get(loader) is None else cfg.get(f"{split}_cfg") or {}
+
+
+def _check_device(options: LaunchOptions) -> None:
+    if torch.cuda.is_available():
+        return
+    if options.launcher != "none":
+        raise ValueError(
+            f"--launcher {options.launcher} needs CUDA devices and this machine has none. Leave --launcher out."
+        )
+    if options.amp == "fp16":
+        raise ValueError(
+            "--amp fp16 needs a CUDA device and this machine has none. Use --amp bf16 or off."
+        )
 
 
 def _settle_start(cfg: Config, options: LaunchOptions) -> None:
     """Settle where the run starts and its seed: the resumed run's, the option's, the config's, or a drawn one."""
     found: tuple[str | Path, dict[str, Any]] | None = None
-    if options.resume is True:
-        found = newest_checkpoint(cfg.work_dir, print)
+    resume = options.resume
+    if not resume and cfg.get("resume"):  # mmengine's way to ask for it
+        resume = cfg.get("load_from") or True
+    if resume is True:
+        found = newest_checkpoint(cfg.work_dir, _say)
         if found is None:
-            print(f"nothing to resume in {cfg.work_dir}: the run starts from the beginning")
-    elif options.resume:
-        found = options.resume, read_checkpoint(options.resume)
+            _say(f"nothing to resume in {cfg.work_dir}: the run starts from the beginning")
+    elif resume:
+        found = resume, read_checkpoint(resume)
+        check_resumable(found[1], resume)
     cfg.resume = found is not None
-    seed = options.seed
+    randomness = dict(cfg.get("randomness") or {})
+    seed = randomness.get("seed") if options.seed is None else options.seed
     if found is not None:
         cfg.load_from = str(found[0])
-        seed = (found[1].get("meta") or {}).get("seed", seed)
-    randomness = cfg.setdefault("randomness", {})
+        epoch, last = found[1]["meta"]["epoch"], cfg.train_cfg.get("max_epochs")
+        if last is not None and epoch >= last:
+            _say(
+                f"{found[0]} is of the end of the run, epoch {epoch} of {last}: nothing is left to train. To go on, "
+                f"set a larger train_cfg.max_epochs."
+            )
+        stored = found[1]["meta"].get("seed")
+        if isinstance(stored, int) and stored != seed:
+            if seed is not None:
+                _say(f"seed {stored}, as the resumed run had it, in place of {seed}")
+            seed = stored
     if seed is None:
-        seed = randomness.get("seed")
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
-        print(f"seed {seed} (drawn; set --seed {seed} to repeat this run)")
-    randomness["seed"] = seed
+        drawn = [int(np.random.SeedSequence().generate_state(1)[0] % 2**31)]
+        broadcast_object_list(drawn)
+        seed = drawn[0]
+        _say(f"seed {seed} (drawn; set --seed {seed} to repeat this run)")
+    cfg.randomness = {**randomness, "seed": seed}
+
+
+def _say(text: str) -> None:
+    if is_main_process():
+        print(text, flush=True)
 
 
 def _fit_workers(cfg: Config) -> None:
@@ -178,17 +248,12 @@ def _fit_workers(cfg: Config) -> None:
 
 
 def _set_amp(cfg: Config, amp: str) -> None:
+    kinds: dict[str, dict[str, Any]] = {
+        "off": {"type": "OptimWrapper"},
+        "bf16": {"type": "BFloat16OptimWrapper"},
+        "fp16": {"type": "AmpOptimWrapper", "loss_scale": "dynamic", "dtype": "float16"},
+    }
     wrapper = cfg.optim_wrapper
-    if amp == "off":
-        kind: dict[str, Any] = {"type": "OptimWrapper"}
-    elif amp == "bf16":
-        kind = {"type": "BFloat16OptimWrapper"}
-    elif not torch.cuda.is_available():
-        raise ValueError(
-            "--amp fp16 needs a CUDA device and this machine has none. Use --amp bf16 or off."
-        )
-    else:
-        kind = {"type": "AmpOptimWrapper", "loss_scale": "dynamic", "dtype": "float16"}
     for key in ("loss_scale", "dtype", "use_fsdp"):  # arguments of the wrapper that goes
         wrapper.pop(key, None)
-    wrapper.update(kind)
+    wrapper.update(kinds[amp])

@@ -14,7 +14,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 
-class BFloat16OptimWrapper(OptimWrapper):  # type: ignore[misc]
+class BFloat16OptimWrapper(OptimWrapper):
     """Forward passes under bfloat16 autocast, on the CPU and on CUDA; weights and their updates stay float32."""
 
     @contextmanager

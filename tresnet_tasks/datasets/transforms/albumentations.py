@@ -63,7 +63,16 @@ class Albumentations:
         self._seed()
         data = {theirs: results[ours] for ours, theirs in self.keymap.items() if ours in results}
         for transform in self.transforms:
-            data = transform(**data)
+            try:
+                data = transform(**data)
+            except (
+                Exception
+            ) as error:  # a crop larger than the image, say; each has a type of its own
+                raise ValueError(
+                    f"albumentations' {type(transform).__name__} cannot take image "
+                    f"{results.get('img_path', '')} of {'x'.join(map(str, results['img'].shape[:2]))} (height x "
+                    f"width): {error}. Change its arguments, or put a Resize, PadIfNeeded or SmallestMaxSize before it."
+                ) from error
         for ours, theirs in self.keymap.items():
             if theirs in data:
                 results[ours] = data[theirs]

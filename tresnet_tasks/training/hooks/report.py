@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from ...reports import draw_curves
 class ReportHook(Hook):
     """Draws curves at the end of training, and what the metrics draw at the last validation and at a test.
 
-    Written are ``reports/curves.png`` and, with ``Accuracy``, ``reports/confusion_matrix.png``.
+    Written are ``reports/curves.png`` (of a resumed run, from its first start on) and, with ``Accuracy``,
+    ``reports/confusion_matrix.png``.
     """
 
     # After ProgressHook has written the last scalars.
@@ -24,7 +27,7 @@ class ReportHook(Hook):
 
     def before_val(self, runner: Any) -> None:
         """Let the metrics draw, if this is the last validation."""
-        if runner.epoch + 1 >= runner.max_epochs:
+        if runner.epoch >= runner.max_epochs or runner.iter >= runner.max_iters:
             _draw_into(runner, runner.val_loop)
 
     def before_test(self, runner: Any) -> None:
@@ -33,10 +36,45 @@ class ReportHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """Draw the curves of the run."""
-        scalars = Path(runner.log_dir) / "vis_data" / "scalars.json"
-        if is_main_process() and scalars.is_file():
+        if not is_main_process():
+            return
+        lines = _scalars(Path(runner.log_dir), resumed=bool(runner._resume))
+        if not lines:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            scalars = Path(folder) / "scalars.json"
+            scalars.write_text("\n".join(lines), encoding="utf-8")
             path = draw_curves(scalars, _folder(runner) / "curves.png", runner.experiment_name)
-            runner.logger.info(f"curves: {path}")
+        runner.logger.info(f"curves: {path}")
+
+
+def _scalars(log_dir: Path, resumed: bool) -> list[str]:
+    """The lines of this run, after those of the runs that it goes on from."""
+    own = log_dir / "vis_data" / "scalars.json"
+    # The folders are named after the time, so that sorting brings them in order.
+    files = sorted(log_dir.parent.glob("*/vis_data/scalars.json")) if resumed else [own]
+    lines: list[str] = []
+    for file in files:
+        if file > own or not file.is_file():
+            continue
+        added = file.read_text(encoding="utf-8").splitlines()
+        # A run that begins where the first began was started anew; what came before is not its past.
+        if lines and _step(added) <= _step(lines):
+            lines = []
+        lines += added
+    return lines
+
+
+def _step(lines: list[str]) -> float:
+    """The iteration of the first training line."""
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:  # cut short when the run was killed
+            continue
+        if isinstance(record, dict) and "iter" in record:
+            return float(record["iter"])
+    return float("inf")
 
 
 def _folder(runner: Any) -> Path:

@@ -1,0 +1,356 @@
+"""What the pages at the top of the repository say is true: commands run, examples work, files exist.
+
+Every published variant is a tiny network here, its published weights lie in a cache of the test's
+own, and ImageNet has two classes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import constants
+from PIL import Image
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
+from tresnet_tasks.backbones import ARCHS, Arch, TResNet
+from tresnet_tasks.commands.main import command_parser, main
+from tresnet_tasks.config_paths import config_names, find_config
+from tresnet_tasks.models import Classifier
+from tresnet_tasks.registry import DATASETS, MODELS
+from tresnet_tasks.training.launch import LaunchOptions, build_runner, load_config, prepare_config
+from tresnet_tasks.weights import HUB_WEIGHTS, convert_weights
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+TINY = Arch((1, 1, 1, 1), 0.125, ("basic", "basic", "bottleneck", "bottleneck"))
+CLASSES = ("daisy", "rose")
+FLOWERS5 = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+MY_PHOTOS = "configs/transfer/my_photos.py"
+# What the examples make; everything else that a page names has to be there.
+EXAMPLES = {
+    MY_PHOTOS,
+    "tresnet_tasks/datasets/json_lines.py",
+    "tests/datasets/test_json_lines.py",
+    "tresnet_tasks/heads/gem_head.py",
+    "tests/heads/test_gem_head.py",
+}
+# Too long for a test, a dry run on few images excepted; that their configs fit is tested.
+ONLY_PREPARED = {"train"}
+
+
+class Block(NamedTuple):
+    """A fenced block of code, and the heading that it stands under."""
+
+    language: str
+    heading: str
+    text: str
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[Block]:
+    found, heading = [], ""
+    pattern = re.compile(r"^#+ ([^\n]+)$|^( *)```(\w+)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
+    # A comment in a block is no heading: the pattern takes whole blocks.
+    for match in pattern.finditer(page(name)):
+        if match[1]:
+            heading = match[1]
+        else:
+            text = re.sub(f"^{match[2]}", "", match[4], flags=re.MULTILINE)
+            found.append(Block(match[3], heading, text))
+    return [block for block in found if block.language == language]
+
+
+def console_lines() -> list[str]:
+    return [
+        line
+        for name in PAGES
+        for block in blocks(name, "console")
+        for line in block.text.splitlines()
+        if line.strip()
+    ]
+
+
+LINES = console_lines()
+OURS = [line for line in LINES if not line.startswith(("make ", "pip "))]
+
+
+def my_photos() -> str:
+    """The fine-tuning config of the README."""
+    (config,) = (b.text for b in blocks("README.md", "python") if MY_PHOTOS in b.text[:80])
+    return config
+
+
+def parsed(line: str) -> tuple[dict[str, str], str, list[str]]:
+    """Environment, command and arguments of a line that runs one of our commands."""
+    words = shlex.split(line)
+    environment = {}
+    while "=" in words[0]:
+        key, _, value = words.pop(0).partition("=")
+        environment[key] = value
+    if words[0] == "torchrun":
+        assert words[1] == "--nproc-per-node" and words[2].isdigit()
+        words = ["python", *words[3:]]
+    if words[0] == "tresnet-tasks":
+        return environment, words[1], words[2:]
+    assert words[0] == "python", f"who runs {line!r}?"
+    tool = Path(words[1])
+    assert tool.parent == Path("tools") and (ROOT / tool).is_file()
+    return environment, tool.stem, words[2:]
+
+
+# ------------------------------------------------------------------------ a desk to work at
+
+
+def draw(folder: Path, count: int, seed: int) -> None:
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(seed)
+    for name in "abcdefghijklmnopqrstuvwxyz"[:count]:
+        pixels = generator.integers(0, 256, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.jpg")
+
+
+def save_checkpoint(path: Path) -> None:
+    """A checkpoint as training writes it."""
+    torch.manual_seed(0)
+    resize = {"type": "Resize", "height": 32, "width": 32}
+    steps = [
+        {"type": "LoadImage"},
+        {"type": "Albumentations", "transforms": [resize]},
+        {"type": "PackClsInputs"},
+    ]
+    backbone = {"type": "TResNet", "arch": dict(TINY._asdict())}
+    head = {"type": "LinearHead", "num_classes": 2, "in_channels": TINY.channels[-1]}
+    cfg = {
+        "model": {"type": "Classifier", "backbone": backbone, "head": head},
+        "test_dataloader": {"dataset": {"type": "ImageFolder", "pipeline": steps}},
+    }
+    state = Classifier(backbone, head).state_dict()
+    meta = {"cfg": cfg, "dataset_meta": {"classes": CLASSES}}
+    torch.save({"state_dict": state, "meta": meta}, path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that the examples name."""
+    desk = tmp_path_factory.mktemp("desk")
+    draw(desk / "photos", 3, seed=0)
+    for data in ("imagenet", "my_photos"):
+        for seed, (name, split) in enumerate((c, s) for c in CLASSES for s in ("train", "val")):
+            draw(desk / "data" / data / split / name, 16 if split == "train" else 2, seed)
+    for name in FLOWERS5:
+        for split in ("train", "val"):
+            (desk / "data" / "flowers5" / split / name).mkdir(parents=True)
+    draw(desk / "data" / "mine" / "images", 2, seed=1)
+    (desk / "data/mine/train.jsonl").write_text(
+        '{"image": "images/a.jpg", "label": "rose"}\n{"image": "images/b.jpg", "label": "daisy"}\n'
+    )
+    shutil.copytree(ROOT / "configs" / "_base_", desk / "configs" / "_base_")
+    (desk / MY_PHOTOS).parent.mkdir()
+    (desk / MY_PHOTOS).write_text(my_photos(), encoding="utf-8")
+
+    save_checkpoint(desk / "best.pth")
+    for run in ("m", "my_photos"):
+        (desk / "work_dirs" / run).mkdir(parents=True)
+        shutil.copy(desk / "best.pth", desk / "work_dirs" / run)
+    convert_weights(desk / "best.pth", desk / "published.safetensors", layout="timm")
+    for name in HUB_WEIGHTS:  # as the hub's client lays them down
+        repo = desk / "hub" / f"models--{name.replace('/', '--')}"
+        commit = "0" * 40
+        (repo / "snapshots" / commit).mkdir(parents=True)
+        (repo / "refs").mkdir()
+        (repo / "refs" / "main").write_text(commit)
+        shutil.copy(
+            desk / "published.safetensors", repo / "snapshots" / commit / "model.safetensors"
+        )
+    return desk
+
+
+@pytest.fixture
+def desk(files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same as the current folder, with the published variants made tiny."""
+    monkeypatch.chdir(files)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(files / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    for name in list(ARCHS):
+        monkeypatch.setitem(ARCHS, name, TINY)
+    without_workers(monkeypatch)
+    return files
+
+
+def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load in this process: the garbage collector waits five seconds for each worker of an earlier run."""
+    original = DataLoader.__init__
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(num_workers=0, persistent_workers=False, prefetch_factor=None)
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(DataLoader, "__init__", init)
+
+
+@pytest.fixture
+def registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What an example registers is gone afterwards."""
+    for registry in (MODELS, DATASETS):
+        registry.import_from_location()
+        monkeypatch.setattr(registry, "_module_dict", dict(registry.module_dict))
+    known = set(ARCHS)
+    yield
+    for name in set(ARCHS) - known:
+        del ARCHS[name]
+
+
+# ------------------------------------------------------------------------------- commands
+
+
+def test_every_command_is_shown() -> None:
+    shown = {parsed(line)[1] for line in OURS}
+    assert {"train", "test", "predict", "convert"} <= shown
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make ")])
+def test_a_make_line_has_its_target(line: str) -> None:
+    words = ["make", "--dry-run", "--always-make", *shlex.split(line)[1:]]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_line_is_understood(line: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment, command, words = parsed(line)
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    args = command_parser(command).parse_args(words)
+    if getattr(args, "config", None):
+        assert find_config(args.config).is_file()
+        options = LaunchOptions(amp=getattr(args, "amp", None))
+        cfg = prepare_config(load_config(args.config), options)
+        assert cfg.model.head.num_classes == len(FLOWERS5 if environment else CLASSES)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [li for li in OURS if parsed(li)[1] not in ONLY_PREPARED or "my_photos.py --dry-run" in li],
+)
+def test_a_cheap_line_runs(line: str, desk: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    environment, command, words = parsed(line)
+    assert not environment
+    assert main(words, name=command) == 0, capfd.readouterr().err
+
+
+def test_a_misspelt_key_is_answered_as_shown(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = blocks("README.md", "text")
+    line, told = block.text.splitlines()
+    _, command, words = parsed(line.removeprefix("$ "))
+    assert main(words, name=command) == 1
+    assert capsys.readouterr().err == f"{told}\n"
+
+
+# ------------------------------------------------------------------------------- examples
+
+
+def run(code: str, namespace: dict[str, Any]) -> None:
+    exec(compile(code, "<example>", "exec"), namespace)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [b.text for b in blocks("README.md", "python") if b.text != my_photos()],
+    ids=lambda code: re.search(r"(\w+)\(", code)[1],
+)
+def test_a_python_example_of_the_readme_runs(code: str, desk: Path) -> None:
+    run(code, {"__name__": "readme"})
+
+
+def test_the_fine_tuning_config_starts_from_the_published_weights(
+    desk: Path, tmp_path: Path
+) -> None:
+    options = LaunchOptions(work_dir=str(tmp_path), seed=1)
+    model = build_runner(prepare_config(load_config(MY_PHOTOS), options), options).model
+    model.init_weights()
+    published = torch.load(desk / "best.pth", weights_only=True)["state_dict"]
+    name = "backbone.body.layer4.0.conv3.conv.weight"
+    assert torch.equal(model.state_dict()[name].cpu(), published[name])
+
+
+def test_the_fine_tuning_config_is_as_short_as_a_config_may_be() -> None:
+    assert len(my_photos().splitlines()) <= 60
+
+
+@pytest.mark.parametrize("heading", ["Add a variant", "Add a reader", "Add a head"])
+def test_the_examples_of_contributing_run(heading: str, desk: Path, registries: None) -> None:
+    namespace: dict[str, Any] = {"__name__": "contributing"}
+    codes = [b.text for b in blocks("CONTRIBUTING.md", "python") if b.heading == heading]
+    assert len(codes) == 2
+    for code in codes:
+        run(code, namespace)
+    if heading == "Add a head":
+        cfg = load_config("cls/tresnet_m_imagenet", ["model.head.type=GeMHead"])
+        assert prepare_config(cfg, LaunchOptions()).model.head.num_classes == 2
+
+
+# ---------------------------------------------------------------------------- names and numbers
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_page_names_exists(name: str) -> None:
+    text = page(name)
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    prose = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    files = re.findall(
+        r"`((?:tresnet_tasks|configs|tests|tools|docs)/[\w./-]*|data/README\.md)`", prose
+    )
+    named = {link for link in links if "://" not in link} | set(files)
+    assert named - EXAMPLES, "nothing found to check"
+    assert [path for path in sorted(named - EXAMPLES) if not (ROOT / path).exists()] == []
+
+
+def test_the_rooms_of_architecture_exist() -> None:
+    package = ROOT / "tresnet_tasks"
+    rows = re.findall(r"^\| (`[^|]+) \|", page("ARCHITECTURE.md"), re.MULTILINE)
+    rooms = {room.rstrip("/") for row in rows for room in re.findall(r"`([\w./]+)`", row)}
+    there = {
+        p.name for p in package.iterdir() if not p.name.startswith("_") and p.name != "configs"
+    }
+    assert rooms - {"kernels"} == there - {"py.typed", "kernels"}
+
+
+def test_the_readme_lists_every_config() -> None:
+    listed = set(re.findall(r"`((?:cls|quickstart)/\w+)`", page("README.md")))
+    assert listed == set(config_names())
+
+
+def test_the_readme_lists_every_published_name() -> None:
+    rows = re.findall(r"^\| `(timm/[^`]+)`", page("README.md"), re.MULTILINE)
+    assert rows == list(HUB_WEIGHTS)
+
+
+@pytest.mark.parametrize("name", ARCHS)
+def test_the_model_zoo_is_right(name: str) -> None:
+    pattern = rf"^\| `{name}` \| ([\d,]+) \| ([\d.]+) \| ([\d, ]+) \|$"
+    parameters, gmacs, channels = re.search(pattern, page("README.md"), re.MULTILINE).groups()
+    spec = TResNet.feature_spec(name, (0, 1, 2, 3))
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        backbone, fc = TResNet(name).eval(), torch.nn.Linear(spec.channels[-1], 1000)
+        fc(backbone(torch.empty(1, 3, 224, 224))[0].mean((2, 3)))
+    count = sum(p.numel() for module in (backbone, fc) for p in module.parameters())
+    assert f"{count:,}" == parameters
+    assert f"{counter.get_total_flops() / 2e9:.3f}" == gmacs
+    assert ", ".join(map(str, spec.channels)) == channels
