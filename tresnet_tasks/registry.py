@@ -41,6 +41,15 @@ class TaskRegistry(root.Registry):
             raise KeyError(self._unknown(key))
         return found
 
+    def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build from a config, under our scope whatever the current default scope is.
+
+        mmengine would look a bare name up in the registry of the default scope, which any other runner of this
+        process may have left set to its own.
+        """
+        with root.DefaultScope.overwrite_default_scope(SCOPE):
+            return super().build(cfg, *args, **kwargs)
+
     def _registered(self, key: str) -> Any:
         registry: root.Registry | None = self
         while registry is not None:
