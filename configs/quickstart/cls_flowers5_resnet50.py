@@ -4,3 +4,5 @@
 _base_ = "./cls_flowers5.py"
 
 model = dict(backbone=dict(_delete_=True, type="TorchvisionBackbone", name="resnet50"))
+
+# not measured.

@@ -65,8 +65,7 @@ class DigitScenes(ClassificationDataset):
 
     def load_data_list(self) -> Iterator[SampleInfo]:
         """Read image paths and classes from the stored annotations."""
-        assert self.classes is not None  # set by __init__
-        labels = {name: label for label, name in enumerate(self.classes)}
+        labels = {name: label for label, name in enumerate(self.classes or CLASSES)}
         folder = self.data_root / self.split
         annotations = annotation_file(self.data_root, self.split)
         images = json.loads(annotations.read_text(encoding="utf-8"))["images"]

@@ -18,6 +18,8 @@ class TwoWayLoss(nn.Module):
     logsumexp_P(-x / T_p))``, averaged over the images (classes) that have a positive and a negative;
     the two averages are added. In float32 whatever the autocast.
 
+    The formula and the default temperatures have not been compared with the published code.
+
     Args:
         temperature_pos: T_p, above 0.
         temperature_neg: T_n, above 0.
