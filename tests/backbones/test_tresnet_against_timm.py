@@ -28,7 +28,9 @@ class Pair:
         self.name = name
         torch.manual_seed(0)
         self.timm = timm.create_model(name, num_classes=1000)
-        backbone = TResNet(name, out_indices=(0, 1, 2, 3))
+        # Operation by operation timm's, so that float32 rounds alike: norms of both signs make the
+        # gradients of a deep net so sensitive that another order of sums moves them by percents.
+        backbone = TResNet(name, out_indices=(0, 1, 2, 3), abn="plain")
         head = LinearHead(num_classes=1000, in_channels=backbone.arch.channels[-1])
         self.ours = nn.ModuleDict({"backbone": backbone, "head": head})
 
@@ -116,6 +118,22 @@ def test_gradients_and_running_statistics_equal_in_training(
     assert pair.ours["backbone"].body.conv1.bn.num_batches_tracked == 1
     pair.timm.zero_grad(set_to_none=True)
     pair.ours.zero_grad(set_to_none=True)
+
+
+def test_the_memory_form_has_timms_gradients_in_float64(randomise: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model("tresnet_m", num_classes=0, global_pool="").double()
+    randomise(theirs, seed=3)
+    ours = TResNet("tresnet_m", out_indices=(3,), abn="memory").double()
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    weights = torch.randn(2, 2048, 2, 2, dtype=torch.float64)
+    (theirs.train()(x) * weights).sum().backward()
+    (ours.train()(x)[0] * weights).sum().backward()
+    for (name, parameter), expected in zip(
+        ours.named_parameters(), theirs.parameters(), strict=True
+    ):
+        assert (parameter.grad - expected.grad).norm() <= 1e-9 * expected.grad.norm(), name
 
 
 def _run_timm(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:

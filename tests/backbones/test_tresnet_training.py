@@ -85,6 +85,63 @@ def test_with_cp_changes_neither_outputs_nor_gradients_nor_statistics(
     assert any(v == 2 for k, v in state_cp.items() if "tracked" in k) or "norm_eval" in arguments
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"norm_eval": True}, {"frozen_stages": 2}, {"drop_path_rate": 0.5}, {"with_cp": True}],
+    ids=str,
+)
+def test_memory_and_plain_have_the_same_outputs_gradients_and_statistics(
+    make_tiny: Any, arguments: dict[str, Any]
+) -> None:
+    x = torch.rand(3, 3, 64, 48, dtype=torch.float64)
+    results = []
+    for abn in ("plain", "memory"):
+        net = make_tiny(abn=abn, out_indices=(1, 3), **arguments).double().train()
+        torch.manual_seed(0)  # the same paths are dropped
+        feats = net(x)
+        sum(
+            (feat * torch.linspace(-1, 1, feat[0].numel()).view_as(feat[0])).sum() for feat in feats
+        ).backward()
+        gradients = {name: p.grad for name, p in net.named_parameters()}
+        results.append((feats, gradients, _state(net)))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_step_of_memory_and_plain_gives_the_same_parameters(make_tiny: Any) -> None:
+    x = torch.rand(4, 3, 64, 64)
+    nets = [make_tiny(abn=abn).train() for abn in ("plain", "memory")]
+    for net in nets:
+        feat = net(x)[0]
+        (feat * torch.linspace(-1, 1, feat[0].numel()).view_as(feat[0])).sum().backward()
+        torch.optim.SGD(net.parameters(), lr=0.01).step()
+    for (name, plain), memory in zip(nets[0].named_parameters(), nets[1].parameters(), strict=True):
+        assert (memory - plain).norm() <= 1e-4 * plain.norm().clamp(min=1e-6), name
+
+
+def test_memory_keeps_about_half_of_plain(make_tiny: Any) -> None:
+    def kept(abn: str) -> int:
+        found: dict[int, int] = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        net = make_tiny(abn=abn).train()
+        own = [*net.parameters(), *net.buffers()]
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            net(torch.rand(4, 3, 64, 64))
+        for parameter in own:
+            found.pop(parameter.untyped_storage().data_ptr(), None)
+        return sum(found.values())
+
+    assert kept("memory") < 0.6 * kept("plain")
+
+
+def test_a_state_dict_fits_both_forms(make_tiny: Any) -> None:
+    memory, plain = make_tiny(abn="memory"), make_tiny(abn="plain")
+    assert memory.state_dict().keys() == plain.state_dict().keys()
+
+
 def test_with_cp_keeps_less_for_the_backward_pass(make_tiny: Any) -> None:
     def kept(with_cp: bool) -> int:
         sizes: list[int] = []
@@ -93,7 +150,7 @@ def test_with_cp_keeps_less_for_the_backward_pass(make_tiny: Any) -> None:
             sizes.append(tensor.numel())
             return tensor
 
-        net = make_tiny(with_cp=with_cp).train()
+        net = make_tiny(with_cp=with_cp, abn="plain").train()
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             net(torch.rand(2, 3, 64, 64))
         return sum(sizes)
@@ -145,7 +202,7 @@ def test_compiled_training_has_the_same_gradients(make_tiny: Any) -> None:
     x = torch.rand(2, 3, 64, 64)
     gradients = []
     for compiled in (False, True):
-        net = make_tiny(drop_path_rate=0.0).train()
+        net = make_tiny().train()
         run = torch.compile(net, backend="aot_eager", fullgraph=True) if compiled else net
         feat = run(x)[0]
         (feat * torch.linspace(-1, 1, feat[0].numel()).view_as(feat[0])).sum().backward()

@@ -1,4 +1,4 @@
-"""TResNet (arXiv 2003.13630): blocks, network, variants. Parameter names follow timm's."""
+"""TResNet (arXiv 2003.13630): network and variants. Parameter names follow timm's."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from torchvision.ops import StochasticDepth
 
-from ..layers import ABN, ConvABN, SpaceToDepth, SqueezeExcite, keep_statistics
+from ..layers import ConvABN, SpaceToDepth, keep_statistics
 from ..registry import MODELS
+from .residual_blocks import BLOCKS, BasicBlock, Bottleneck
 
 
 class Arch(NamedTuple):
@@ -54,112 +54,6 @@ class FeatureSpec(NamedTuple):
     strides: tuple[int, ...]
 
 
-class _Block(nn.Module):
-    """What both blocks share: out = relu(residual(x) + shortcut(x)).
-
-    Args:
-        in_channels: channels of the input.
-        planes: width of the block; its output has ``planes * expansion`` channels.
-        stride: 1 or 2.
-        use_se: whether to put squeeze-excite after conv2.
-        slope: negative slope of the activations inside.
-        drop_path_rate: probability in [0, 1) of leaving the residual branch out, per image.
-    """
-
-    expansion: int
-    se: nn.Module
-
-    def __init__(self, in_channels: int, planes: int, stride: int, drop_path_rate: float) -> None:
-        super().__init__()
-        out_channels = planes * self.expansion
-        self.downsample: nn.Module | None = None
-        if stride != 1 or in_channels != out_channels:
-            shortcut: list[nn.Module] = [ConvABN(in_channels, out_channels, 1)]
-            if stride == 2:
-                shortcut.insert(0, nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False))
-            self.downsample = nn.Sequential(*shortcut)
-        self.drop_path = StochasticDepth(drop_path_rate, "row") if drop_path_rate else nn.Identity()
-        self.act = nn.ReLU(inplace=True)
-
-    def residual(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        out: Tensor = self.act(self.drop_path(self.residual(x)) + shortcut)
-        return out
-
-
-class BasicBlock(_Block):
-    """Two 3x3 convolutions."""
-
-    expansion = 1
-
-    def __init__(
-        self,
-        in_channels: int,
-        planes: int,
-        stride: int = 1,
-        use_se: bool = True,
-        slope: float = 1e-3,
-        drop_path_rate: float = 0.0,
-    ) -> None:
-        super().__init__(in_channels, planes, stride, drop_path_rate)
-        self.conv1 = ConvABN(in_channels, planes, 3, stride, slope)
-        self.conv2 = ConvABN(planes, planes, 3)
-        self.se = SqueezeExcite(planes, max(planes // 4, 64)) if use_se else nn.Identity()
-
-    def residual(self, x: Tensor) -> Tensor:
-        """The branch beside the shortcut."""
-        out: Tensor = self.se(self.conv2(self.conv1(x)))
-        return out
-
-    @property
-    def last_norm(self) -> ABN:
-        """The normalisation right before the addition."""
-        return self.conv2.bn
-
-
-class Bottleneck(_Block):
-    """1x1, 3x3 and 1x1 convolutions; squeeze-excite on the narrow part."""
-
-    expansion = 4
-
-    def __init__(
-        self,
-        in_channels: int,
-        planes: int,
-        stride: int = 1,
-        use_se: bool = True,
-        slope: float = 1e-3,
-        drop_path_rate: float = 0.0,
-    ) -> None:
-        super().__init__(in_channels, planes, stride, drop_path_rate)
-        self.conv1 = ConvABN(in_channels, planes, 1, slope=slope)
-        self.conv2 = ConvABN(planes, planes, 3, stride, slope)
-        self.se = (
-            SqueezeExcite(planes, max(planes * self.expansion // 8, 64))
-            if use_se
-            else nn.Identity()
-        )
-        self.conv3 = ConvABN(planes, planes * self.expansion, 1)
-
-    def residual(self, x: Tensor) -> Tensor:
-        """The branch beside the shortcut."""
-        out: Tensor = self.conv3(self.se(self.conv2(self.conv1(x))))
-        return out
-
-    @property
-    def last_norm(self) -> ABN:
-        """The normalisation right before the addition."""
-        return self.conv3.bn
-
-
-BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {
-    "basic": BasicBlock,
-    "bottleneck": Bottleneck,
-}
-
 _MIXED = ("basic", "basic", "bottleneck", "bottleneck")
 
 ARCHS: dict[str, Arch] = {
@@ -185,7 +79,12 @@ class TResNet(BaseModule):
         drop_path_rate: stochastic depth of the last block; grows linearly from 0 at the first.
         with_cp: recompute each block in the backward pass, trading time for memory. Results are the
             same.
-        abn: form of the normalisation layers; ``plain`` is BatchNorm + leaky ReLU.
+        abn: what the blocks keep for the backward pass. ``memory`` keeps the outputs of the
+            convolutions and computes again what lies between them: about half the memory of
+            ``plain``, which leaves it to autograd, for some percent of the time on a CPU. Results are
+            the same but for rounding, checkpoints fit both. Only
+            ``plain`` calls the layers inside a block (their forward hooks run) and has second
+            derivatives. In ``torch.compile`` both are ``plain``: the compiler chooses what to keep.
         slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
             Cars weights of the official repository, needs ``(1e-6, 1e-6)``.
         init_cfg: mmengine's initialisation, such as
@@ -209,8 +108,8 @@ class TResNet(BaseModule):
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if abn != "plain":
-            raise ValueError(f"abn={abn!r} is not known; the one form so far is abn='plain'.")
+        if abn not in ("memory", "plain"):
+            raise ValueError(f"abn={abn!r} is not known; expected 'memory' or 'plain'.")
         if not -1 <= frozen_stages <= 4:
             raise ValueError(f"frozen_stages={frozen_stages}; expected -1 (none) to 4 (all).")
         if not 0 <= drop_path_rate < 1:
@@ -233,7 +132,11 @@ class TResNet(BaseModule):
         channels = planes
         for stage, (depth, kind) in enumerate(zip(self.arch.layers, self.arch.blocks, strict=True)):
             block = partial(
-                BLOCKS[kind], planes=planes * 2**stage, use_se=stage < 3, slope=block_slope
+                BLOCKS[kind],
+                planes=planes * 2**stage,
+                use_se=stage < 3,
+                slope=block_slope,
+                recompute=abn == "memory",
             )
             blocks = []
             for index in range(depth):
@@ -299,7 +202,8 @@ class TResNet(BaseModule):
             raise ValueError(
                 f"TResNet got an image of {h}x{w} (height x width); both must be multiples of 4 "
                 "and at least 20. Resize, crop or pad it in the pipeline, for example with "
-                "dict(type='Albumentations', transforms=[dict(type='Resize', height=224, width=224)])."
+                "dict(type='Albumentations', transforms=[dict(type='Resize', height=224, width=224)]); of a "
+                "detector, set data_preprocessor=dict(pad_size_divisor=32)."
             )
 
     @staticmethod

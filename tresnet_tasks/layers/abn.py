@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,6 +32,36 @@ class ABN(nn.BatchNorm2d):
         # In place is safe: neither batch norm nor leaky ReLU needs the normalised values for its
         # backward pass.
         return x if self.slope is None else F.leaky_relu(x, self.slope, inplace=True)
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Whether it normalises by the batch: in training, or without running statistics."""
+        return self.training or self.running_mean is None
+
+    @torch.no_grad()
+    def track(self, mean: Tensor, var: Tensor, count: int | Tensor) -> None:
+        """Move the running statistics towards a batch's, as batch norm does.
+
+        Args:
+            mean: (C,).
+            var: (C,), biased.
+            count: values a channel, N * H * W; a batch of none leaves the statistics.
+        """
+        momentum = self.momentum
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:  # the plain average over all batches
+                momentum = 1 / int(self.num_batches_tracked)
+        if self.running_mean is None or self.running_var is None or momentum is None:
+            return
+        if isinstance(count, Tensor):
+            var = var * (count / (count - 1).clamp(min=1))
+        elif count == 0:
+            return
+        else:
+            var = var * (count / max(count - 1, 1))
+        self.running_mean.lerp_(mean.to(self.running_mean), momentum)
+        self.running_var.lerp_(var.to(self.running_var), momentum)
 
     def extra_repr(self) -> str:
         """Add the slope to BatchNorm's description."""

@@ -1,0 +1,113 @@
+"""tools/benchmark.py: every benchmark tells what it does and runs; none of their times is tested."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+BENCHMARKS = sorted(
+    path.stem for path in (Path(__file__).parents[2] / "tools" / "benchmarks").glob("*.py")
+)
+
+
+@pytest.fixture
+def benchmark(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Any]:
+    """Run tools/benchmark.py in this process: ``benchmark("train", ...)`` gives its output."""
+    monkeypatch.syspath_prepend(repository / "tools")
+    before = set(sys.modules)
+
+    def run(*arguments: Any, status: int = 0) -> str:
+        threads = torch.get_num_threads()
+        try:
+            got = import_module("benchmark").main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse's, after --help
+            got = end.code
+        finally:
+            torch.set_num_threads(threads)
+        captured = capsys.readouterr()
+        assert got == status, captured.out + captured.err
+        return captured.out + captured.err
+
+    yield run
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("benchmark", "benchmarks", "measuring"):
+            del sys.modules[name]
+
+
+def test_overview_names_every_benchmark(benchmark: Any) -> None:
+    told = benchmark("--help")
+    assert all(f"  {name}" in told for name in BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_help_says_what_is_measured(benchmark: Any, name: str) -> None:
+    assert "usage: " in benchmark(name, "--help")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(benchmark: Any) -> None:
+    assert "Did you mean train?" in benchmark("trian", status=2)
+
+
+def test_memory_writes_what_it_prints(benchmark: Any, tmp_path: Path) -> None:
+    out, figure = tmp_path / "memory.json", tmp_path / "memory.png"
+    small = ("--models", "ours", "--batch-size", "2", "--size", "32", "64", "--no-peak")
+    benchmark("memory", *small, "--out", out, "--figure", figure)
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["size"] for row in rows] == [32, 64]
+    assert 0 < rows[0]["saved MB/img"] < rows[1]["saved MB/img"]
+    assert figure.stat().st_size > 0
+
+
+def test_infer_compares_ours_with_timm(benchmark: Any, tmp_path: Path) -> None:
+    small = ("--models", "timm", "ours", "--layouts", "nchw", "--batch-size", "1", "--size", "32")
+    out = tmp_path / "infer.json"
+    told = benchmark("infer", *small, "--rounds", "1", "--warmup", "0", "--out", out)
+    assert "ours nchw eager" in told
+    assert {row["network, layout, mode"] for row in json.loads(out.read_text())["rows"]} == {
+        "timm nchw eager",
+        "ours nchw eager",
+    }
+
+
+def test_data_reads_photos(benchmark: Any) -> None:
+    told = benchmark("data", "--number", "2", "--size", "32", "--rounds", "1")
+    assert "ours, reduced" in told and "torchvision on PIL" in told
+
+
+def test_saved_bytes_are_those_of_distinct_storages(benchmark: Any) -> None:
+    benchmark("--help")
+    saved_bytes = import_module("measuring.saved_bytes").saved_bytes
+    x = torch.rand(10, requires_grad=True)
+    model = nn.Linear(10, 10)
+    # tanh keeps its output, the product both factors, of which one is that output.
+    assert saved_bytes(model, lambda: (y := x.tanh()) * y[:]) == 40
+    # The input of the layer; its weight does not count.
+    assert saved_bytes(model, lambda: model(x.clone())) == 40
+
+
+def test_saved_bytes_count_what_hangs_on_a_context(benchmark: Any) -> None:
+    benchmark("--help")
+    saved_bytes = import_module("measuring.saved_bytes").saved_bytes
+
+    class Hiding(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.hidden = [x * 2]
+            return x + 1
+
+        @staticmethod
+        def backward(ctx: Any, grad: Tensor) -> Tensor:
+            return grad
+
+    x = torch.rand(10, requires_grad=True)
+    assert saved_bytes(nn.Identity(), lambda: Hiding.apply(x) + 1) == 40

@@ -1,0 +1,96 @@
+"""Inference: images a second of ours (batch norm folded) beside timm's and ResNet-50, interleaved.
+
+Every round runs each network once; the ratio is speed over the first network's in the same round
+(above 1 is faster), with quartiles. `compiled` is inductor with constants frozen.
+
+examples:
+  python tools/benchmark.py infer
+  python tools/benchmark.py infer --modes eager compiled --dtype bf16
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import torch
+from measuring.contestants import CONTESTANTS, Ours, build
+from measuring.flops import flops_an_image, peak_flops
+from measuring.interleaved import Spread, ratios, time_interleaved
+from measuring.options import LAYOUTS, Setting, add_common_options, machine
+from measuring.results import print_table, write_results
+from torch import Tensor, nn
+
+from tresnet_tasks.layers import fold_abn
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print one row a network, layout and mode."""
+    args = _parser().parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    runs: dict[str, Callable[[], object]] = {}
+    flops: dict[str, float] = {}
+    for layout in args.layouts:
+        setting = Setting(device, layout, args.dtype)
+        images = setting.images(args.batch_size, args.size)
+        for name in args.models:
+            for mode in args.modes:
+                torch.manual_seed(0)
+                model = setting.place(build(name, args.arch)).eval()
+                if isinstance(model, Ours):
+                    fold_abn(model)
+                key = f"{name} {layout} {mode}"
+                flops[key] = flops_an_image(model, images[:2])
+                runs[key] = _run(model, images, setting, mode)
+    seconds = time_interleaved(runs, args.rounds, args.warmup)
+    reference = next(iter(runs))
+    relative = ratios(seconds, reference)
+    peak = peak_flops(device, args.dtype)
+    rows = []
+    for key, values in seconds.items():
+        median = Spread.of(values).median
+        rows.append(
+            {
+                "network, layout, mode": key,
+                "img/s": args.batch_size / median,
+                "ms/img": 1000 * median / args.batch_size,
+                f"speed / {reference}": 1 / relative[key].median,
+                "quartiles": f"{1 / relative[key].high:.3f} to {1 / relative[key].low:.3f}",
+                "share of peak FLOP/s": flops[key] * args.batch_size / median / peak,
+            }
+        )
+    print(f"inference, {args.size} px, batch {args.batch_size}, {args.dtype}, {machine(device)}")
+    print(f"peak FLOP/s measured by a large matrix product: {peak:.3g}")
+    print_table(rows)
+    write_results(args.out, machine(device), rows)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py infer",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models", nargs="+", default=["timm", "ours", "resnet50"], choices=list(CONTESTANTS)
+    )
+    parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
+    parser.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compiled"])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--warmup", type=int, default=2, help="rounds that do not count")
+    add_common_options(parser, batch_size=8)
+    return parser
+
+
+def _run(model: nn.Module, images: Tensor, setting: Setting, mode: str) -> Callable[[], Tensor]:
+    forward = torch.compile(model, options={"freezing": True}) if mode == "compiled" else model
+
+    def run() -> Tensor:
+        # Freezing wants no_grad; inference_mode would keep it from folding constants.
+        with torch.no_grad(), setting.autocast():
+            return forward(images)
+
+    return run

@@ -1,0 +1,112 @@
+"""Training memory: bytes kept for the backward pass, and the peak of a step, ours beside others.
+
+"saved MB/img" counts the distinct storages that autograd holds between forward and backward,
+parameters left out, tensors hung on an autograd function's context included. "peak MB" is that of a
+whole step in a process of its own: the allocator's on CUDA, the process's on the CPU.
+ours_with_cp also computes every block's forward pass twice.
+
+examples:
+  python tools/benchmark.py memory
+  python tools/benchmark.py memory --models timm ours --size 224 320 448 --figure memory.png
+  python tools/benchmark.py memory --batch-size 1 2 4 8 16 --no-saved --figure batches.png
+  python tools/benchmark.py memory --arch tresnet_m tresnet_l tresnet_xl --no-peak
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from measuring.contestants import CONTESTANTS, build
+from measuring.options import DTYPES, LAYOUTS, Setting, machine
+from measuring.peak import peak_bytes
+from measuring.results import print_table, write_results
+from measuring.saved_bytes import saved_bytes
+from torch import Tensor
+
+from tresnet_tasks.upstream.checkpoints import complete_file
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print one row a network, variant, size and batch size."""
+    args = _parser().parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    setting = Setting(torch.device(args.device), args.layout, args.dtype)
+    rows = []
+    for arch, size, batch, name in product(args.arch, args.size, args.batch_size, args.models):
+        row = {"network": name, "arch": "-" if name == "resnet50" else arch, "size": size}
+        row |= {"batch": batch, "saved MB/img": None, "peak MB": None}
+        if not args.no_saved:
+            row["saved MB/img"] = _saved(name, arch, batch, size, setting) / batch / 1e6
+        if not args.no_peak:
+            row["peak MB"] = peak_bytes(name, arch, batch, size, setting) / 1e6
+        rows.append(row)
+    print(f"training step, {args.layout}, {args.dtype}, {machine(setting.device)}")
+    print_table(rows)
+    write_results(args.out, machine(setting.device), rows)
+    if args.figure:
+        _draw(rows, args.figure)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=["timm", "ours", "ours_with_cp", "resnet50"],
+        choices=list(CONTESTANTS),
+    )
+    parser.add_argument("--arch", nargs="+", default=["tresnet_m"])
+    parser.add_argument("--size", nargs="+", type=int, default=[224], help="pixels a side")
+    parser.add_argument("--batch-size", nargs="+", type=int, default=[8])
+    parser.add_argument("--layout", choices=list(LAYOUTS), default="nchw")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of autocast")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    parser.add_argument("--no-saved", action="store_true", help="leave the saved bytes out")
+    parser.add_argument("--no-peak", action="store_true", help="leave the peak out")
+    parser.add_argument("--out", type=Path, help="also write the results to this .json file")
+    parser.add_argument("--figure", type=Path, help="draw what varies to this .png file")
+    return parser
+
+
+def _saved(name: str, arch: str, batch: int, size: int, setting: Setting) -> int:
+    model = setting.place(build(name, arch)).train()
+    images = setting.images(batch, size)
+
+    def run() -> Tensor:
+        with setting.autocast():
+            logits: Tensor = model(images)
+        return logits
+
+    return saved_bytes(model, run) - images.untyped_storage().nbytes()
+
+
+def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Memory against the one of size, batch and arch that varies."""
+    from matplotlib.figure import Figure
+
+    axis = next(
+        (k for k in ("size", "batch", "arch") if len({row[k] for row in rows}) > 1), "batch"
+    )
+    what = "saved MB/img" if rows[0]["saved MB/img"] is not None else "peak MB"
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name in dict.fromkeys(row["network"] for row in rows):
+        mine = [row for row in rows if row["network"] == name]
+        axes.plot([str(row[axis]) for row in mine], [row[what] for row in mine], "o-", label=name)
+    axes.set(xlabel=axis, ylabel=what, ylim=(0, None))
+    axes.legend()
+    with complete_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png")
+    print(f"written: {path}")

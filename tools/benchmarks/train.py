@@ -1,0 +1,117 @@
+"""Training: seconds a step of ours beside timm's TResNet and ResNet-50, interleaved in one run.
+
+A step is forward, cross entropy, backward and an SGD update, from random weights and images. Every
+round runs each network once, so that other work on the machine disturbs all alike; the ratio is
+time over the first network's in the same round (below 1 is faster), with quartiles. "saved MB" is
+what autograd holds for the backward pass, an image, parameters left out.
+
+examples:
+  python tools/benchmark.py train
+  python tools/benchmark.py train --layouts channels_last --modes eager compiled --rounds 20
+  python tools/benchmark.py train --device cuda --dtype bf16 --layouts channels_last --batch-size 256
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import torch
+from measuring.contestants import CONTESTANTS, build
+from measuring.flops import flops_an_image, peak_flops
+from measuring.interleaved import Spread, ratios, time_interleaved
+from measuring.options import LAYOUTS, Setting, add_common_options, machine
+from measuring.results import print_table, write_results
+from measuring.saved_bytes import saved_bytes
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print one row a network, layout and mode."""
+    args = _parser().parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    steps: dict[str, Callable[[], object]] = {}
+    facts: dict[str, dict[str, float]] = {}
+    for layout in args.layouts:
+        setting = Setting(device, layout, args.dtype)
+        images = setting.images(args.batch_size, args.size)
+        for name in args.models:
+            for mode in args.modes:
+                torch.manual_seed(0)
+                model = setting.place(build(name, args.arch)).train()
+                forward = torch.compile(model) if mode == "compiled" else model
+                key = f"{name} {layout} {mode}"
+                facts[key] = _facts(model, forward, images, setting)
+                steps[key] = _step(model, forward, images, setting)
+    seconds = time_interleaved(steps, args.rounds, args.warmup)
+    reference = next(iter(steps))
+    relative = ratios(seconds, reference)
+    peak = peak_flops(device, args.dtype)
+    rows = []
+    for key, values in seconds.items():
+        median = Spread.of(values).median
+        rows.append(
+            {
+                "network, layout, mode": key,
+                "img/s": args.batch_size / median,
+                "ms/img": 1000 * median / args.batch_size,
+                f"time / {reference}": relative[key].median,
+                "quartiles": f"{relative[key].low:.3f} to {relative[key].high:.3f}",
+                "saved MB/img": facts[key]["saved"],
+                # Backward costs twice the forward pass.
+                "share of peak FLOP/s": 3 * facts[key]["flops"] * args.batch_size / median / peak,
+            }
+        )
+    print(f"training, {args.size} px, batch {args.batch_size}, {args.dtype}, {machine(device)}")
+    print(f"peak FLOP/s measured by a large matrix product: {peak:.3g}")
+    print_table(rows)
+    write_results(args.out, machine(device), rows)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models", nargs="+", default=["timm", "ours", "resnet50"], choices=list(CONTESTANTS)
+    )
+    parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
+    parser.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compiled"])
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--warmup", type=int, default=2, help="rounds that do not count")
+    add_common_options(parser, batch_size=8)
+    return parser
+
+
+def _facts(
+    model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor, setting: Setting
+) -> dict[str, float]:
+    def run() -> Tensor:
+        with setting.autocast():
+            return forward(images)
+
+    run()  # a compiled network is compiled here
+    saved = saved_bytes(model, run) - images.untyped_storage().nbytes()
+    return {"saved": saved / len(images) / 1e6, "flops": flops_an_image(model, images[:2])}
+
+
+def _step(
+    model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor, setting: Setting
+) -> Callable[[], None]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    labels = torch.randint(0, 1000, (len(images),), device=images.device)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with setting.autocast():
+            loss = F.cross_entropy(forward(images).float(), labels)
+        loss.backward()
+        optimizer.step()
+
+    return step

@@ -1,0 +1,63 @@
+"""Options that several benchmarks have."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Setting(NamedTuple):
+    """Where and in what form something runs."""
+
+    device: torch.device
+    layout: str
+    dtype: str
+
+    def images(self, number: int, size: int) -> Tensor:
+        """(number, 3, size, size) in [0, 1)."""
+        images = torch.rand(number, 3, size, size, device=self.device)
+        return images.contiguous(memory_format=LAYOUTS[self.layout])
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """The model, there and in that layout."""
+        return model.to(self.device).to(memory_format=LAYOUTS[self.layout])
+
+    def autocast(self) -> torch.autocast:
+        """Mixed precision in the dtype; nothing for fp32."""
+        return torch.autocast(self.device.type, DTYPES[self.dtype], enabled=self.dtype != "fp32")
+
+
+def add_common_options(parser: argparse.ArgumentParser, batch_size: int) -> None:
+    """Declare what all of them have."""
+    parser.add_argument("--arch", default="tresnet_m", help="our variant (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=224, help="pixels a side (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dtype", choices=DTYPES, default="fp32", help="of autocast (default: %(default)s)"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="of torch on the CPU (default: one a core)")
+    parser.add_argument("--out", type=Path, help="also write the results to this .json file")
+
+
+def machine(device: torch.device) -> str:
+    """What the figures were made on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    lines = Path("/proc/cpuinfo")
+    names = [
+        line.partition(":")[2].strip()
+        for line in (lines.read_text().splitlines() if lines.exists() else [])
+        if line.startswith("model name")
+    ]
+    return f"{names[0] if names else 'CPU'}, {torch.get_num_threads()} of {os.cpu_count()} cores"

@@ -1,0 +1,18 @@
+"""The memory path of the residual blocks: keep convolution outputs, recompute what lies between.
+
+Between two convolutions a block only normalises, activates, blurs, gates and adds. All of that is
+cheap to compute again from the output of the convolution before it, so that output alone is kept
+for the backward pass. Nothing is approximated or inverted: the recomputed values are the same.
+
+Each of the autograd functions here has one file: :mod:`abn_conv`, :mod:`abn_add`,
+:mod:`bottleneck_end`, :mod:`pooled_conv`. What they are made of are descriptions with a ``forward``
+and a ``backward`` over plain tensors: :mod:`normalisation`, :mod:`gate`, :mod:`activated`,
+:mod:`addition`.
+"""
+
+from .abn_add import abn_add
+from .abn_conv import abn_conv
+from .bottleneck_end import bottleneck_end
+from .pooled_conv import pooled_conv
+
+__all__ = ["abn_add", "abn_conv", "bottleneck_end", "pooled_conv"]
