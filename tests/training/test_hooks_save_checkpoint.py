@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
-from tresnet_tasks.training.hooks import SaveCheckpointHook
+from tresnet_tasks.training.hooks import SaveCheckpointHook, save_checkpoint
 from tresnet_tasks.upstream.checkpoints import read_checkpoint
 
 NAN = float("nan")
@@ -42,8 +44,8 @@ def test_the_last_epoch_is_saved_whatever_the_interval(make_runner: Any, tmp_pat
     assert saved(tmp_path / "run") == {"epoch_3.pth", "epoch_4.pth"}
 
 
-def test_by_iterations(make_runner: Any, tmp_path: Path) -> None:
-    run(make_runner, hook={"interval": 5, "by_epoch": False, "save_best": None})
+def test_by_steps(make_runner: Any, tmp_path: Path) -> None:
+    run(make_runner, hook={"interval": 5, "by": "step", "save_best": None})
     assert saved(tmp_path / "run") == {"iter_5.pth", "iter_10.pth", "iter_12.pth"}
     assert read_checkpoint(tmp_path / "run/iter_5.pth")["meta"]["iter"] == 5
 
@@ -82,7 +84,8 @@ def test_best_says_which_metric_and_score(make_runner: Any, tmp_path: Path) -> N
 def test_best_score_survives_a_resume(make_runner: Any, tmp_path: Path) -> None:
     two = {"by_epoch": True, "max_epochs": 2}
     run(make_runner, scores=[{"top1": 0.9}, {"top1": 0.1}], train_cfg=two)
-    hook = run(make_runner, scores=[{"top1": 0.5}, {"top1": 0.6}], resume=True)
+    # epoch_2.pth is of the moment before its validation, which is therefore made again.
+    hook = run(make_runner, scores=[{"top1": s} for s in (0.1, 0.5, 0.6)], resume=True)
     assert best(tmp_path)["epoch"] == 1
     assert hook.best == best(tmp_path)
 
@@ -118,8 +121,8 @@ def test_a_write_that_fails_midway_leaves_the_old_file(
     run(make_runner)
     before = (tmp_path / "run/epoch_4.pth").read_bytes()
 
-    def full_disk(_: Any, path: Path) -> None:
-        Path(path).write_bytes(b"half a check")
+    def full_disk(_: Any, file: Any) -> None:
+        file.write(b"half a check")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
@@ -130,7 +133,90 @@ def test_a_write_that_fails_midway_leaves_the_old_file(
     assert not [name for name in saved(tmp_path / "run") if name.endswith(".tmp")]
 
 
-@pytest.mark.parametrize("wrong", [{"interval": 0}, {"max_keep": 0}, {"rule": "higher"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"interval": 0}, {"interval": 1.5}, {"max_keep": 0}, {"by": "hour"}, {"rule": "higher"}],
+)
 def test_arguments_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}=.*expected"):
         SaveCheckpointHook(**wrong)
+
+
+def test_by_minutes(make_runner: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 40))  # seconds: each time somebody looks
+    monkeypatch.setattr(save_checkpoint, "monotonic", lambda: float(next(clock)))
+    run(make_runner, hook={"interval": 1.5, "by": "minutes", "max_keep": -1, "save_best": None})
+    assert saved(tmp_path / "run") == {f"iter_{i}.pth" for i in (3, 6, 9, 12)}
+
+
+def test_by_steps_waits_for_the_optimizer(make_runner: Any, tmp_path: Path) -> None:
+    """Three batches an epoch make a window of two and one of one."""
+    hook = {"interval": 2, "by": "step", "save_best": None, "max_keep": -1}
+    run(make_runner, accumulate=2, hook=hook)
+    assert saved(tmp_path / "run") == {f"iter_{i}.pth" for i in (3, 6, 9, 12)}
+
+
+def test_training_goes_on_while_a_file_is_written(
+    make_runner: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first file is written only when the second epoch has trained; it has the first's state."""
+    trained, torch_save = Event(), torch.save
+
+    class Watch(Hook):
+        def before_train_epoch(self, runner: Any) -> None:
+            if runner.epoch == 1:
+                self.weights = runner.model.fc.weight.detach().clone()
+
+        def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
+            if runner.iter == 5:
+                trained.set()
+
+    def slowly(state: Any, path: Path) -> None:
+        assert trained.wait(30)
+        torch_save(state, path)
+
+    monkeypatch.setattr(torch, "save", slowly)
+    watch = Watch()
+    run(make_runner, hook={"save_best": None, "max_keep": -1}, custom_hooks=[watch])
+    checkpoint = read_checkpoint(tmp_path / "run/epoch_1.pth")
+    assert torch.equal(checkpoint["state_dict"]["fc.weight"], watch.weights)
+    assert checkpoint["message_hub"]["log_scalars"]["train/loss"].data[0].size == 3
+
+
+def test_what_a_killed_run_left_half_is_cleared_away(make_runner: Any, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.epoch_1.pth.123.tmp").write_bytes(b"half")
+    run(make_runner)
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+
+
+def test_a_validation_that_was_not_made_is_made_up_for(make_runner: Any, tmp_path: Path) -> None:
+    class Kill(Hook):
+        def before_val_epoch(self, runner: Any) -> None:
+            if runner.epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(make_runner, scores=[{"top1": 0.1}], custom_hooks=[Kill()])
+    run(make_runner, scores=[{"top1": s} for s in (0.9, 0.2, 0.3)], resume=True)
+    assert best(tmp_path)["epoch"] == 2
+    assert read_checkpoint(tmp_path / "run/epoch_4.pth")["meta"]["best"]["score"] == 0.9
+
+
+def test_a_validation_that_was_made_is_not_repeated(make_runner: Any, tmp_path: Path) -> None:
+    two = {"by_epoch": True, "max_epochs": 2}
+    run(make_runner, scores=[{"top1": 0.1}, {"top1": 0.9}], train_cfg=two)
+    best_of_two = str(tmp_path / "run/best.pth")
+    run(make_runner, scores=[{"top1": 0.2}] * 2, resume=True, load_from=best_of_two)
+    assert best(tmp_path)["epoch"] == 2
+
+
+def test_a_run_that_starts_anew_keeps_the_best_of_the_run_before(
+    make_runner: Any, tmp_path: Path
+) -> None:
+    two = {"by_epoch": True, "max_epochs": 2}
+    run(make_runner, scores=[{"top1": 0.9}, {"top1": 0.8}], train_cfg=two)
+    first = (tmp_path / "run" / "best.pth").read_bytes()
+    run(make_runner, scores=[{"top1": 0.2}, {"top1": 0.1}], train_cfg=two)
+    assert [p.read_bytes() for p in (tmp_path / "run").glob("best_*.pth")] == [first]
+    assert best(tmp_path)["score"] == 0.2

@@ -17,6 +17,7 @@ import errno
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,11 +36,13 @@ _REFUSED = re.compile(
 _NUMBER_DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
+def read_checkpoint(path: str | Path, *, whole: bool = True) -> dict[str, Any]:
     """Read a file that ``torch.save`` wrote, on the CPU, as data alone.
 
     Args:
         path: a ``.pth`` or ``.pt`` file: weights, or a checkpoint of this project or of mmengine.
+        whole: read all of it, and compare it with its checksums. Otherwise the numbers of its
+            tensors stay on the disk until they are used, unchecked.
 
     Returns:
         The dict that was saved. mmengine's ``HistoryBuffer`` objects and NumPy values come back as
@@ -57,12 +60,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path} {what}; expected a file. Check the path; training writes its "
             "checkpoints into the --work-dir it was given."
         )
+    zipped = zipfile.is_zipfile(path)
     try:
+        if whole and zipped:
+            _compare_checksums(path)
         # A protocol newer than 2 is answered with an error below, which says more than torch's
         # warning.
         with warnings.catch_warnings(), torch.serialization.safe_globals(_allowed()):
             warnings.simplefilter("ignore", UserWarning)
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            found = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipped and not whole
+            )
     except Exception as error:  # torch raises a dozen types for bytes that it cannot make sense of
         # "Invalid argument" is its word for a zip file that ends too early; other refusals of the
         # system, such as a missing permission, speak for themselves.
@@ -77,6 +85,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def _compare_checksums(path: Path) -> None:
+    """Compare each part of a file with the CRC-32 that ``torch.save`` wrote beside it.
+
+    torch (to 2.15) writes them but does not look at them: a flipped bit becomes a wrong weight.
+    """
+    with zipfile.ZipFile(path) as file:
+        damaged = file.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"its part {damaged} does not have the checksum stored with it")
+
+
 def write_checkpoint(obj: Mapping[str, Any], path: str | Path) -> None:
     """Save a checkpoint; the file has its final name only when it is complete.
 
@@ -84,9 +103,22 @@ def write_checkpoint(obj: Mapping[str, Any], path: str | Path) -> None:
         obj: what ``read_checkpoint`` is to give back: tensors and plain data, see ``plain_data``.
         path: where to; the folder is made. A file of that name is replaced, and kept if the writing
             fails.
+
+    Raises:
+        OSError: if it cannot be written, such as to a full disk.
     """
-    with complete_file(path) as temporary:
-        torch.save(dict(obj), temporary)
+    try:
+        # Opened here: where torch opens the file itself, it answers a full disk with "unexpected
+        # pos 576 vs 534".
+        with complete_file(path) as temporary, temporary.open("wb") as file:
+            torch.save(dict(obj), file)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"checkpoint {path} could not be written: {error.strerror or error}. Earlier "
+            "checkpoints are as they were. Make room on the disk (default_hooks.checkpoint.max_keep "
+            "says how many are kept), then go on with --resume",
+        ) from error
 
 
 @contextmanager

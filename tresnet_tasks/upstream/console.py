@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import mmengine
+from mmengine.logging import MMLogger
 
 _MMENGINE = str(Path(mmengine.__file__).parent)
 
@@ -47,6 +48,14 @@ class ConsoleHandler(logging.Handler):
             sys.stdout.flush()
         except Exception:
             self.handleError(record)
+
+
+def tell(text: str, level: int = logging.INFO, file_only: bool = False) -> None:
+    """Log as the current run does, in the file and on the console.
+
+    mmengine's ``print_log`` does it in its own name, and what mmengine says is kept off the console.
+    """
+    MMLogger.get_current_instance().log(level, text, stacklevel=2, extra={"file_only": file_only})
 
 
 class _ShortFormatter(logging.Formatter):

@@ -13,20 +13,24 @@ from typing import Any
 
 from .checkpoints import read_checkpoint
 
-_NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
+_NUMBERED = re.compile(r"(?:epoch|iter)_\d+\.pth")
 
 
 def newest_checkpoint(
-    work_dir: str | Path, say: Callable[[str], object]
+    work_dir: str | Path,
+    say: Callable[[str], object],
+    also_check: Callable[[dict[str, Any], Path], None] | None = None,
 ) -> tuple[Path, dict[str, Any]] | None:
     """Find the checkpoint to go on from.
 
-    The one that ``last_checkpoint`` names comes first, then ``epoch_*.pth``, ``iter_*.pth`` and
-    ``best.pth``, the last written first.
+    Among ``epoch_*.pth``, ``iter_*.pth`` and ``best.pth`` it is the good one that was written last,
+    by the time and the iteration that it states itself: what a file system says is lost when a
+    folder is copied, and a work dir may hold files of an earlier, longer run.
 
     Args:
         work_dir: folder that the checkpoints were written to.
         say: called with a line for each damaged file that is passed over.
+        also_check: raises a `ValueError` for what else is to be passed over.
 
     Returns:
         The path and what it holds, or None where the folder has no checkpoint at all.
@@ -39,6 +43,8 @@ def newest_checkpoint(
         try:
             checkpoint = read_checkpoint(path)
             check_resumable(checkpoint, path)
+            if also_check is not None:
+                also_check(checkpoint, path)
         except (ValueError, OSError) as error:
             passed_over.append(path.name)
             say(f"{path} is passed over: {error}")
@@ -60,35 +66,38 @@ def check_resumable(checkpoint: dict[str, Any], path: str | Path) -> None:
     """
     meta = checkpoint.get("meta")
     counters = [meta.get(key) for key in ("epoch", "iter")] if isinstance(meta, dict) else [None]
-    if not isinstance(checkpoint.get("state_dict"), dict) or any(
-        not isinstance(counter, int) for counter in counters
+    parts = [checkpoint.get(key) for key in ("state_dict", "optimizer")]
+    if not all(isinstance(part, dict) for part in parts) or not all(
+        isinstance(counter, int) for counter in counters
     ):
+        # A converted checkpoint has the counters of its run, but no optimizer.
         raise ValueError(
-            f"{path} has weights at most, but resuming needs the state of a run too (optimizer, "
+            f"{path} has weights at most; expected a checkpoint of a run, with its state too (optimizer, "
             "meta.epoch, meta.iter). To start from its weights, give it as load_from."
         )
 
 
+def numbered_checkpoints(work_dir: Path, until: int) -> list[Path]:
+    """Those of ``epoch_N.pth`` and ``iter_N.pth`` that state at most ``until`` iterations, in order."""
+    found = [(_written(path), path) for path in _numbered(work_dir)]
+    kept = [((iteration, time), path) for (bad, time, iteration), path in found if not bad]
+    return [path for (iteration, _), path in sorted(kept) if iteration <= until]
+
+
 def _candidates(work_dir: Path) -> list[Path]:
-    files = [path for path in work_dir.glob("*.pth") if _NUMBERED.fullmatch(path.name)]
-    files.append(work_dir / "best.pth")
-    files = [path for path in files if path.is_file()]
-    files.sort(key=lambda path: (path.stat().st_mtime_ns, checkpoint_number(path)), reverse=True)
-    last = _last_written(work_dir)
-    return list(dict.fromkeys([last, *files])) if last else files
+    files = [*_numbered(work_dir), work_dir / "best.pth"]
+    found = [(_written(path), path) for path in files if path.is_file()]
+    return [path for _, path in sorted(found, reverse=True)]
 
 
-def _last_written(work_dir: Path) -> Path | None:
+def _numbered(work_dir: Path) -> list[Path]:
+    return [path for path in work_dir.glob("*.pth") if _NUMBERED.fullmatch(path.name)]
+
+
+def _written(path: Path) -> tuple[bool, str, int]:
+    """What orders checkpoints; those that cannot be read come last, and so are told first."""
     try:
-        text = (work_dir / "last_checkpoint").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    # By its name alone: mmengine writes the full path, which is wrong once the folder has moved.
-    path = work_dir / Path(text).name
-    return path if text and path.is_file() else None
-
-
-def checkpoint_number(path: Path) -> int:
-    """The number in ``epoch_3.pth`` or ``iter_500.pth``; -1 for any other name."""
-    match = _NUMBERED.fullmatch(path.name)
-    return int(match[1]) if match else -1
+        meta = read_checkpoint(path, whole=False)["meta"]
+        return False, str(meta.get("time", "")), int(meta["iter"])
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return True, "", 0

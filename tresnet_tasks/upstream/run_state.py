@@ -7,15 +7,20 @@ whatever was put into it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.utils import apply_to
+from torch.distributed.tensor import DTensor
+
+from .sharded_state import share_like
 
 _DROPPED = object()
+# Of a schedule: what changes from step to step.
+_POSITION = ("last_step", "_global_step", "_last_value", "base_values")
 
 
 def as_stored(value: Any) -> Any:
@@ -47,9 +52,48 @@ def _stored(value: Any) -> Any:
     return _DROPPED
 
 
-def on_cpu(tree: Any) -> Any:
-    """The tree with its tensors on the CPU."""
-    return apply_to(tree, lambda x: isinstance(x, torch.Tensor), lambda x: x.cpu())
+def snapshot(tree: Any, keep: bool = True) -> Any:
+    """A copy of a tree in CPU memory that training does not change.
+
+    Containers become plain dicts, lists and tuples. A tensor that comes under several names is
+    copied once; the shares of a sharded model are put together, for which every process must call
+    this with the same tree.
+
+    Args:
+        tree: of containers, tensors, numbers and text.
+        keep: whether this process needs the copy; otherwise it only gives its shares.
+    """
+    return _copied(tree, {}, keep)
+
+
+def _copied(value: Any, seen: dict[Any, Any], keep: bool) -> Any:
+    if isinstance(value, torch.Tensor):
+        # Shares are not told apart by their place: of small parameters a process may have nothing.
+        shared = isinstance(value, DTensor)
+        place = (value.device, id(value) if shared else value.data_ptr())
+        key = (*place, value.dtype, value.shape, value.stride())
+        if key not in seen:
+            whole = value.full_tensor() if isinstance(value, DTensor) else value
+            seen[key] = whole.detach().to("cpu", copy=True) if keep else None
+        return seen[key]
+    if isinstance(value, Mapping):
+        return {key: _copied(item, seen, keep) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_copied(item, seen, keep) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    return copy(value) if isinstance(value, HistoryBuffer) else value
+
+
+def with_groups_of(present: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """A stored optimizer state with the learning rates and other settings of the present one.
+
+    Args:
+        present: state of an optimizer wrapper, or of several by name.
+        stored: likewise, of the same optimizers.
+    """
+    if "param_groups" in present:
+        return {**stored, "param_groups": present["param_groups"]}
+    return {name: with_groups_of(present[name], stored[name]) for name in present}
 
 
 def message_hub_state(hub: Any) -> dict[str, Any]:
@@ -89,7 +133,14 @@ def load_schedule_states(schedules: Any, states: Any, path: str | Path) -> None:
             f"{_count(schedules)}. Resume with the schedules that the run was started with."
         )
     for schedule, state in zip(schedules, states, strict=True):
-        schedule.load_state_dict(state)
+        # Where it is, not how long it lasts: that is the config's to say, which may have more epochs
+        # than the run had that was stopped.
+        schedule.load_state_dict({key: state[key] for key in _POSITION if key in state})
+        step = schedule._global_step
+        if schedule.last_step < step - schedule.begin and schedule.begin <= step < schedule.end:
+            # It had come to its end and goes on: what it would have done in the last step is due.
+            schedule.last_step, schedule._global_step = step - schedule.begin - 1, step - 1
+            schedule.step()
 
 
 def _count(schedules: Any) -> str:
@@ -104,6 +155,8 @@ def load_weights_into(model: torch.nn.Module, state_dict: dict[str, Any]) -> lis
         ``num_batches_tracked`` is none: older files lack it and it changes nothing in a prediction.
     """
     state_dict = {key.removeprefix("module."): value for key, value in state_dict.items()}
+    here = model.state_dict()
+    state_dict = {key: share_like(value, here.get(key)) for key, value in state_dict.items()}
     try:
         result = model.load_state_dict(state_dict, strict=False)
     except RuntimeError as error:  # of another shape; those that fit have been copied

@@ -8,10 +8,10 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner.checkpoint import weights_to_cpu
 from torch import Tensor
 
 from tresnet_tasks.registry import HOOKS
+from tresnet_tasks.upstream.sharded_state import own_share, share_like
 
 
 @HOOKS.register_module()
@@ -77,12 +77,17 @@ class ModelEMAHook(Hook):
             for name, value in _tensors(runner.model).items()
             if name in stored
         }
-        if self._resumed is not None:
-            for name, value in self._average.items():
-                value.copy_(self._resumed[name])
-            self._resumed = None
+        self.after_roll_back(runner)
         for optimizer in _optimizers(runner.optim_wrapper):
             optimizer.register_step_post_hook(self._note_step)
+
+    def after_roll_back(self, runner: Any) -> None:
+        """Take the average of the checkpoint that was loaded."""
+        if self._resumed is not None:
+            for name, value in self._average.items():
+                value.copy_(share_like(self._resumed[name], value))
+            self._resumed = None
+        self._optimizer_stepped = False
 
     def _note_step(self, *_: object) -> None:
         self._optimizer_stepped = True
@@ -105,10 +110,11 @@ class ModelEMAHook(Hook):
             decay = min(decay, (1 + self.steps) / (10 + self.steps))
         weights = _tensors(runner.model)
         floating = [name for name, value in self._average.items() if value.is_floating_point()]
-        averages = [self._average[name] for name in floating]
+        averages = [own_share(self._average[name]) for name in floating]
+        pairs = zip(floating, averages, strict=True)
         torch._foreach_lerp_(
             averages,
-            [weights[name].detach().to(self._average[name]) for name in floating],
+            [own_share(weights[name].detach()).to(avg) for name, avg in pairs],
             1 - decay,
         )
         for name in self._average.keys() - set(floating):
@@ -132,17 +138,18 @@ class ModelEMAHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Save the average as ``state_dict`` and the weights of training as ``ema_state_dict``."""
-        shown = bool(self._kept)  # saving in the middle of a validation
-        self._restore(runner.model)
-        state = _copied(weights_to_cpu(_bare(runner.model).state_dict()))
-        self._show(runner.model)
-        checkpoint["state_dict"] = _copied(weights_to_cpu(_bare(runner.model).state_dict()))
-        if not shown:
-            self._restore(runner.model)
-        checkpoint["ema_state_dict"] = {
-            "steps": torch.tensor(self.steps),
-            **{f"module.{name}": value for name, value in state.items()},
-        }
+        model = _bare(runner.model)
+        weights = _tensors(model)
+        # The tensors themselves say which entry is whose: a shared one has several names.
+        names = {id(value): name for name, value in weights.items()}
+        average, training = {}, {}
+        for key, value in model.state_dict(keep_vars=True).items():
+            name = names.get(id(value))
+            average[key] = self._average.get(name, value) if name else value
+            # While the average is shown to a validation, the model does not hold them.
+            training[f"module.{key}"] = self._kept.get(name, value) if name else value
+        checkpoint["state_dict"] = average
+        checkpoint["ema_state_dict"] = {"steps": torch.tensor(self.steps), **training}
 
     @torch.no_grad()
     def _show(self, model: Any) -> None:
@@ -169,14 +176,6 @@ def _tensors(model: Any) -> dict[str, Tensor]:
     """Parameters and buffers by name; one that is shared under several names comes once."""
     model = _bare(model)
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
-
-
-def _copied(state_dict: Any) -> dict[str, Any]:
-    """A state dict on the CPU that does not change with the model, which may be on the CPU too."""
-    return {
-        name: value.clone() if isinstance(value, Tensor) else value
-        for name, value in state_dict.items()
-    }
 
 
 def _precision(value: Tensor) -> torch.dtype:

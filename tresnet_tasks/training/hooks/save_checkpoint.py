@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from difflib import get_close_matches
+from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner.base_loop import BaseLoop
 
 from tresnet_tasks.registry import HOOKS
-from tresnet_tasks.upstream.checkpoints import complete_file, read_checkpoint
-from tresnet_tasks.upstream.resume_point import checkpoint_number
+from tresnet_tasks.upstream.accumulation import optimizer_stepped
+from tresnet_tasks.upstream.checkpoints import complete_file
+from tresnet_tasks.upstream.resume_point import numbered_checkpoints
 
-_LOWER = ("loss", "error", "perplexity")
+from ..rank_flag import RankFlag
+from .chosen_metric import chosen_metric, rule_of
 
 
 @HOOKS.register_module()
@@ -24,13 +26,15 @@ class SaveCheckpointHook(Hook):
     """Writes ``epoch_3.pth`` (or ``iter_500.pth``), ``last_checkpoint`` and ``best.pth`` into the
     work dir.
 
-    Every file is replaced in one go. ``best.pth`` says in ``meta.best`` which metric, score, epoch
-    and iteration it is of; that file is also what a resumed run takes the best score from.
+    Training goes on while a file is written: it stops for the copy of the state into CPU memory,
+    and for a file before that is not complete yet. Every file is replaced in one go. ``best.pth``
+    says in ``meta.best`` which metric, score, epoch and iteration it is of; each checkpoint has the
+    best so far there. Checkpoints by steps or minutes are taken when the optimizer has stepped, so
+    that none is amid accumulated gradients.
 
     Args:
-        interval: epochs between checkpoints (iterations with ``by_epoch=False``); the last one is
-            saved in any case.
-        by_epoch: whether to count epochs or iterations.
+        interval: between checkpoints, in what ``by`` says; the last one is saved in any case.
+        by: ``'epoch'``, ``'step'`` (of the optimizer) or ``'minutes'``.
         max_keep: how many of the regular checkpoints stay; -1 for all. Files of an earlier run that
             this one was not resumed from are left alone.
         save_best: a metric of the validation (``accuracy/top1``, or ``top1`` if only one ends so),
@@ -47,14 +51,21 @@ class SaveCheckpointHook(Hook):
 
     def __init__(
         self,
-        interval: int = 1,
-        by_epoch: bool = True,
+        interval: float = 1,
+        by: str = "epoch",
         max_keep: int = 3,
         save_best: str | None = "auto",
         rule: str | None = None,
     ) -> None:
-        if interval < 1:
-            raise ValueError(f"SaveCheckpointHook got interval={interval}; expected 1 or more")
+        if by not in ("epoch", "step", "minutes"):
+            raise ValueError(
+                f"SaveCheckpointHook got by={by!r}; expected 'epoch', 'step' or 'minutes'"
+            )
+        if interval <= 0 or (by != "minutes" and interval != int(interval)):
+            what = "a number above 0" if by == "minutes" else "1, 2, ..."
+            raise ValueError(
+                f"SaveCheckpointHook got interval={interval} with by={by!r}; expected {what}"
+            )
         if max_keep != -1 and max_keep < 1:
             raise ValueError(
                 f"SaveCheckpointHook got max_keep={max_keep}; expected 1 or more, or -1 to keep all"
@@ -64,100 +75,127 @@ class SaveCheckpointHook(Hook):
                 f"SaveCheckpointHook got rule={rule!r}; expected 'greater', 'less' or None"
             )
         self.interval = interval
-        self.by_epoch = by_epoch
+        self.by = by
         self.max_keep = max_keep
         self.save_best = save_best
         self.rule = rule
         self.best: dict[str, Any] | None = None
         self._files: list[Path] = []
 
+    def before_run(self, runner: Any) -> None:
+        """Begin without a best score."""
+        self._resumed_best: dict[str, Any] | None = None
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """On resuming, take the best score over."""
+        if runner._resume:
+            self._resumed_best = checkpoint.get("meta", {}).get("best")
+
     def before_train(self, runner: Any) -> None:
-        """On a resumed run, take over its checkpoints and its best score."""
-        self.best, self._files = None, []
-        if runner.iter == 0 or not is_main_process():
+        """Take over the files of a resumed run, and clear away what a killed one left half."""
+        self._flag = RankFlag()
+        self._saved_at, self._saved_iter = monotonic(), runner.iter
+        work_dir = Path(runner.work_dir)
+        best = [self._resumed_best if (work_dir / "best.pth").is_file() else None]
+        broadcast_object_list(best)
+        self.best, self._files = best[0], []
+        if not is_main_process():
             return
-        prefix, count = self._counter(runner, runner.epoch, runner.iter)
-        files = Path(runner.work_dir).glob(f"{prefix}_*.pth")
-        self._files = sorted(
-            (path for path in files if 0 <= checkpoint_number(path) <= count), key=checkpoint_number
+        for unfinished in work_dir.glob(".*.[0-9]*.tmp"):
+            unfinished.unlink()
+        if runner.iter > 0:
+            self._files = numbered_checkpoints(work_dir, until=runner.iter)
+        elif (work_dir / "best.pth").is_file():
+            self._keep_best_of_before(runner, work_dir / "best.pth")
+
+    def _keep_best_of_before(self, runner: Any, best: Path) -> None:
+        """A run that starts anew in the folder of another does not cost the best of that."""
+        written = datetime.fromtimestamp(best.stat().st_mtime)
+        kept = best.with_name(f"best_{written:%Y%m%d_%H%M%S}.pth")
+        best.rename(kept)
+        runner.logger.warning(
+            f"{best.parent} has the best.pth of a run before; it is called {kept.name} from now on "
+            "(--resume goes on with that run)"
         )
-        best = Path(runner.work_dir) / "best.pth"
-        if self.save_best is not None and best.exists():
-            try:
-                self.best = read_checkpoint(best).get("meta", {}).get("best")
-            except ValueError as error:
-                runner.logger.warning(f"the best score so far is lost: {error}")
 
     def after_train_epoch(self, runner: Any) -> None:
         """Save at the end of an epoch."""
-        if self.by_epoch and (
-            self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)
+        if self.by == "epoch" and (
+            self.every_n_epochs(runner, int(self.interval)) or self.is_last_train_epoch(runner)
         ):
-            self._save(runner, runner.epoch + 1, runner.iter)
+            self.save(runner)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Save after an iteration."""
-        if not self.by_epoch and (
-            self.every_n_train_iters(runner, self.interval) or self.is_last_train_iter(runner)
-        ):
-            self._save(runner, runner.epoch, runner.iter + 1)
+        """Save after a step of the optimizer."""
+        runner.writer.check()  # a full disk stops the run now, not at the next checkpoint
+        if self.by == "epoch" or not optimizer_stepped(runner.optim_wrapper):
+            return
+        if self.by == "step":
+            due = runner.train_loop.steps % self.interval == 0
+        else:
+            passed = monotonic() - self._saved_at
+            due = bool(self._flag.highest(passed >= 60 * self.interval))
+        if due or self.is_last_train_iter(runner):
+            self.save(runner)
+
+    def after_train(self, runner: Any) -> None:
+        """Save the end of a run that was stopped early."""
+        if self._saved_iter < runner.iter:
+            self.save(runner)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Save the best checkpoint, if this validation of a training run is the best so far."""
         if self.save_best is None or not isinstance(runner._train_loop, BaseLoop):
             return
-        name = self._metric(metrics or {})
+        name = chosen_metric(metrics or {}, self.save_best, "save_best")
         score = float((metrics or {})[name])
-        rule = self.rule or _rule_of(name)
+        rule = self.rule or rule_of(name)
         if not math.isfinite(score) or not self._is_better(name, score, rule):
             return
         counters = {"epoch": runner.epoch, "iter": runner.iter}
         self.best = {"metric": name, "score": score, "rule": rule, **counters}
-        meta = {**counters, "best": self.best}
-        runner.save_checkpoint(runner.work_dir, "best.pth", meta=meta, by_epoch=self.by_epoch)
+        meta = {**counters, "validated": True}
+        runner.save_checkpoint(runner.work_dir, "best.pth", meta=meta, background=True)
         runner.logger.info(f"best {name} so far: {score:.4f}, saved as best.pth")
 
-    def _save(self, runner: Any, epoch: int, iteration: int) -> None:
-        prefix, count = self._counter(runner, epoch, iteration)
-        path = Path(runner.work_dir) / f"{prefix}_{count}.pth"
-        meta = {"epoch": epoch, "iter": iteration}
-        runner.save_checkpoint(runner.work_dir, path.name, meta=meta, by_epoch=self.by_epoch)
-        if not is_main_process():
-            return
-        with complete_file(path.parent / "last_checkpoint") as temporary:
-            temporary.write_text(path.name, encoding="utf-8")
-        # Old ones go only now that the new one is complete.
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Store the best score so far."""
+        if self.save_best is not None:
+            checkpoint["meta"]["best"] = self.best
+
+    def save(self, runner: Any, background: bool = True) -> Path:
+        """Save a checkpoint now; to be called by all ranks, where the optimizer has stepped.
+
+        Args:
+            runner: a `TaskRunner` in training.
+            background: whether to return before the file is complete.
+
+        Returns:
+            Where it is, or will be: ``epoch_N.pth`` for saving by epochs at the end of one,
+            ``iter_N.pth`` otherwise.
+        """
+        by_epoch = self.by == "epoch"
+        position = runner.position(by_epoch)
+        whole = by_epoch and position.batches == 0
+        name = f"epoch_{position.epoch}.pth" if whole else f"iter_{position.iter}.pth"
+        path = Path(runner.work_dir) / name
         self._files = [file for file in self._files if file != path] + [path]
-        while self.max_keep != -1 and len(self._files) > self.max_keep:
-            self._files.pop(0).unlink(missing_ok=True)
+        kept = len(self._files) if self.max_keep == -1 else self.max_keep
+        outdated, self._files = self._files[:-kept], self._files[-kept:]
 
-    def _counter(self, runner: Any, epoch: int, iteration: int) -> tuple[str, int]:
-        return ("epoch", epoch) if self.by_epoch else ("iter", iteration)
+        def finish() -> None:  # old ones go only now that the new one is complete
+            with complete_file(path.parent / "last_checkpoint") as temporary:
+                temporary.write_text(path.name, encoding="utf-8")
+            for file in outdated:
+                file.unlink(missing_ok=True)
 
-    def _metric(self, metrics: dict[str, float]) -> str:
-        names = [
-            name for name, value in metrics.items() if isinstance(value, (int, float, np.number))
-        ]
-        if not names:
-            raise ValueError(
-                f"save_best={self.save_best!r} needs a metric, but the validation gave no number. "
-                "Set val_evaluator, or save_best=None."
-            )
-        if self.save_best == "auto":
-            return names[0]
-        fitting = [
-            name for name in names if self.save_best == name or name.endswith(f"/{self.save_best}")
-        ]
-        if len(fitting) == 1 or self.save_best in fitting:
-            return fitting[0] if len(fitting) == 1 else str(self.save_best)
-        near = get_close_matches(str(self.save_best), names, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"save_best={self.save_best!r} is not one metric of the validation, which gave "
-            f"{', '.join(names)}.{hint}"
+        runner.save_checkpoint(
+            runner.work_dir, name, by_epoch=by_epoch, background=background, then=finish
         )
+        self._saved_at, self._saved_iter = monotonic(), position.iter
+        return path
 
     def _is_better(self, name: str, score: float, rule: str) -> bool:
         best = self.best
@@ -165,7 +203,3 @@ class SaveCheckpointHook(Hook):
             return True
         previous = float(best["score"])
         return score > previous if rule == "greater" else score < previous
-
-
-def _rule_of(name: str) -> str:
-    return "less" if any(word in name.lower() for word in _LOWER) else "greater"

@@ -19,8 +19,9 @@ class StepSeedHook(Hook):
 
     What mixup, dropout or drop path draw in a step then does not depend on what was drawn before
     it: a resumed run draws what the undisturbed one draws, whether or not it validated, restarted
-    its workers or logged in between. So no generator has to be stored with a checkpoint. What the
-    data workers draw is the data set's own affair.
+    its workers or logged in between, and with other processes too. (A checkpoint stores the
+    generators as well, which is what counts without this hook.) What the data workers draw is the
+    data set's own affair.
     """
 
     # Last of all before a step: no other hook can draw in between.

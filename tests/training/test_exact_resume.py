@@ -1,0 +1,115 @@
+"""A run that is killed and resumed equals the undisturbed one, bit for bit.
+
+``TRESNET_TASKS_KILLS=20 pytest tests/training/test_exact_resume.py`` kills it at 20 random moments
+(1 without the variable), ``TRESNET_TASKS_CHAOS_SEED`` chooses other ones.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tresnet_tasks.upstream.checkpoints import read_checkpoint
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork") or not Path("/proc").is_dir(), reason="forks runs and looks into /proc"
+)
+
+KILLS = int(os.environ.get("TRESNET_TASKS_KILLS", "1"))
+
+
+@pytest.fixture(scope="module")
+def runs() -> Any:
+    """The module beside this file; tests are no package."""
+    path = Path(__file__).with_name("killed_runs.py")
+    spec = importlib.util.spec_from_file_location("killed_runs", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["killed_runs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_run_killed_in_mid_epoch_and_resumed_equals_the_straight_one(
+    runs: Any, tiny_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Two persistent workers, RandAugment, Mixup, drop path, averaging, clipping, no seed."""
+    config = tiny_config(runs.EVERYTHING)
+    killed, straight = tmp_path / "killed", tmp_path / "straight"
+    log = tmp_path / "killed.log"
+    runs.finish(runs.start(config, killed, kill_at=11), log, expected=-signal.SIGKILL)
+    newest = max(killed.glob("iter_*.pth"), key=lambda path: int(path.stem[5:]))
+    meta = read_checkpoint(newest)["meta"]
+    assert (meta["epoch"], meta["iter"] % 6 > 0, meta["iter"] % 2) == (1, True, 0)
+    runs.finish(runs.start(config, killed, resume=True), log)
+    assert f"resumed from {newest}" in log.read_text()
+    seed = json.loads((killed / "run.json").read_text())["seed"]
+    assert f"seed {seed} (drawn" in log.read_text()
+    runs.finish(runs.start(config, straight, seed=seed), tmp_path / "straight.log")
+    runs.assert_same_end(straight, killed)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_killed_at_random_moments_ends_as_the_undisturbed_one(
+    runs: Any, tiny_config: Callable[..., Path], tmp_path: Path, processes: int
+) -> None:
+    """A data worker or all processes, while saving too; sometimes the newest file is cut short."""
+    chance = random.Random(os.environ.get("TRESNET_TASKS_CHAOS_SEED", "0"))
+    config = tiny_config(runs.EVERYTHING)
+    straight, disturbed = tmp_path / "straight", tmp_path / "disturbed"
+    began = time.monotonic()
+    started = runs.start(config, straight, seed=1, processes=processes)
+    runs.finish(started, tmp_path / "straight.log")
+    longest = time.monotonic() - began
+    kills = 0
+    while kills < KILLS:
+        started = runs.start(config, disturbed, resume=True, seed=1, processes=processes)
+        until = time.monotonic() + chance.uniform(0.2, 1.0) * longest
+        _wait(started, lambda until=until: time.monotonic() > until)
+        if chance.random() < 0.3:  # in the middle of saving
+            _wait(started, lambda: any(disturbed.glob(".*.tmp")))
+        if not any(process.is_alive() for process in started):  # it came to its end
+            runs.finish(started, tmp_path / "disturbed.log")
+            runs.assert_same_end(straight, disturbed)
+            shutil.rmtree(disturbed)
+            continue
+        kills += 1
+        victim = chance.choice(started)
+        workers = _children(victim.pid)
+        if workers and chance.random() < 0.3:
+            os.kill(chance.choice(workers), signal.SIGKILL)
+            victim.join(timeout=60)  # it notices
+        for process in started:  # as the launcher does when one of them is lost
+            process.kill()
+            process.join()
+        files = sorted(disturbed.glob("iter_*.pth"), key=lambda path: path.stat().st_mtime)
+        if len(files) > 1 and chance.random() < 0.3:
+            files[-1].write_bytes(files[-1].read_bytes()[: chance.randrange(10_000)])
+    started = runs.start(config, disturbed, resume=True, seed=1, processes=processes)
+    runs.finish(started, tmp_path / "disturbed.log")
+    runs.assert_same_end(straight, disturbed)
+    assert not list(disturbed.glob(".*.tmp"))
+    assert len(list(disturbed.glob("iter_*.pth"))) <= 2 + kills  # damaged ones stay until replaced
+
+
+def _wait(started: list[Any], reached: Callable[[], bool]) -> None:
+    while not reached() and all(process.is_alive() for process in started):
+        time.sleep(0.002)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
