@@ -74,18 +74,17 @@ class EpochSampler(Sampler[EpochIndex]):
 
     def __iter__(self) -> Iterator[EpochIndex]:
         """Yield this rank's samples of the current epoch."""
-        size = len(self.dataset)
-        if self.shuffle:
-            generator = torch.Generator()
-            generator.manual_seed(self.seed + self.epoch)
-            order = torch.randperm(size, generator=generator)
-        else:
-            order = torch.arange(size)
+        order = self.order(torch.Generator().manual_seed(self.seed + self.epoch))
         # The remainder may exceed the data set when there are more ranks than samples.
-        order = order.repeat(math.ceil(self.total_size / size))[: self.total_size]
+        order = order.repeat(math.ceil(self.total_size / len(order)))[: self.total_size]
         epoch, start, self.start = self.epoch, self.start, 0
         for index in order[self.rank :: self.world_size][start:].tolist():
             yield EpochIndex(index, epoch)
+
+    def order(self, generator: torch.Generator) -> torch.Tensor:
+        """The indices of all samples, (len(dataset),) int64, in the order of the current epoch."""
+        size = len(self.dataset)
+        return torch.randperm(size, generator=generator) if self.shuffle else torch.arange(size)
 
     def __len__(self) -> int:
         """How many samples this rank draws in a whole epoch."""
