@@ -57,7 +57,7 @@ def assert_close(a: dict[str, Any], b: dict[str, Any], **tolerance: float) -> No
 
 
 @pytest.mark.parametrize("warmup", [True, False])
-@pytest.mark.parametrize(("accumulate", "steps"), [(1, 9), (2, 5)])
+@pytest.mark.parametrize(("accumulate", "steps"), [(1, 9), (2, 6)])
 def test_average_follows_the_formula_once_an_optimizer_step(
     make_runner: Any, accumulate: int, steps: int, warmup: bool
 ) -> None:
@@ -71,9 +71,7 @@ def test_average_follows_the_formula_once_an_optimizer_step(
     assert ema.steps == len(recorder.seen) - 1 == steps
     want = expected(recorder.seen, 0.2, warmup)
     assert_close(ema._average, want, rtol=1e-5, atol=1e-6)
-    assert (
-        ema._average["body.1.num_batches_tracked"] == 9 // accumulate * accumulate + 9 % accumulate
-    )
+    assert ema._average["body.1.num_batches_tracked"] == 9
 
 
 def test_validation_sees_the_average_and_training_goes_on_with_the_weights(

@@ -26,7 +26,8 @@ def log_file(work_dir: Path) -> str:
 
 def test_plain_lines(make_runner: Any, capsys: pytest.CaptureFixture[str]) -> None:
     make_runner(scores=[{"top1": 0.125 * i} for i in range(4)]).train()
-    lines = capsys.readouterr().out.splitlines()
+    made_of, *lines = capsys.readouterr().out.splitlines()
+    assert made_of.startswith("a step of the optimizer: 4 images")
     number = r"\d+(\.\d+)?(e-\d+)?"
     training = rf"loss \d\.\d{{4}} lr {number} {number} img/s eta \d:\d\d:\d\d"
     assert re.fullmatch(rf"epoch 1/4 \[2/3\] {training}", lines[0])
@@ -69,9 +70,9 @@ def test_an_iteration_based_run(
     make_runner(
         scores=[{"top1": 0.5}],
         train_cfg={"by_epoch": False, "max_iters": 2, "val_interval": 2},
-        hooks={"checkpoint": {"type": "SaveCheckpointHook", "by_epoch": False, "interval": 2}},
+        hooks={"checkpoint": {"type": "SaveCheckpointHook", "by": "step", "interval": 2}},
     ).train()
-    lines = capsys.readouterr().out.splitlines()
+    _, *lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("iter [2/2] loss")
     assert lines[1].startswith("iter 2/2 val accuracy/top1 0.5000")
     assert (tmp_path / "run/best.pth").exists()

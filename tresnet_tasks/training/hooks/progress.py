@@ -14,6 +14,7 @@ from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
 from torch import Tensor
 
+from tresnet_tasks.metrics.class_details import is_class_detail
 from tresnet_tasks.registry import HOOKS
 
 from .progress_bars import ProgressBars
@@ -162,7 +163,11 @@ class ProgressHook(Hook):
     def _report(self, runner: Any, name: str, where: str, numbers: dict[str, float]) -> None:
         self._stop(name)
         seconds = time.perf_counter() - self._began
-        parts = [f"{key} {_number(value)}" for key, value in numbers.items()] or ["no metrics"]
+        parts = [
+            f"{key} {_number(value)}"
+            for key, value in numbers.items()
+            if not is_class_detail(key, numbers)
+        ] or ["no metrics"]
         runner.logger.info(f"{where} {' '.join(parts)} ({seconds:.1f} s)")
 
     def _training(self, runner: Any) -> str:

@@ -26,8 +26,11 @@ class ReportHook(Hook):
     priority = "VERY_LOW"
 
     def before_val(self, runner: Any) -> None:
-        """Let the metrics draw, if this is the last validation."""
-        if runner.epoch >= runner.max_epochs or runner.iter >= runner.max_iters:
+        """Let the metrics draw and show their tables, if this is the last validation."""
+        last = runner.epoch >= runner.max_epochs or runner.iter >= runner.max_iters
+        for metric in runner.val_loop.evaluator.metrics:
+            metric.show_table = last
+        if last:
             _draw_into(runner, runner.val_loop)
 
     def before_test(self, runner: Any) -> None:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tresnet_tasks.training.hooks import FreezeStagesHook
+from tresnet_tasks.training.launch import (
+    LaunchOptions,
+    build_runner,
+    load_config,
+    prepare_config,
+    run_training,
+)
+from tresnet_tasks.upstream.checkpoints import read_checkpoint
+
+HOOK = "custom_hooks = [dict(type='FreezeStagesHook', stages={0: 4, 1: 2, 2: -1})]\n"
+PARTS = ("backbone.body.conv1", "backbone.body.layer2", "backbone.body.layer4", "head")
+
+
+def weights(path: Path, part: str) -> dict[str, Tensor]:
+    state = read_checkpoint(path)["state_dict"]
+    return {name: value for name, value in state.items() if name.startswith(part)}
+
+
+def moved(folder: Path, epoch: int) -> list[str]:
+    """The parts that changed, statistics included, in the epoch that ended as number ``epoch``."""
+    found = []
+    for part in PARTS:
+        before, after = (weights(folder / f"epoch_{n}.pth", part) for n in (epoch - 1, epoch))
+        if any(not torch.equal(value, after[name]) for name, value in before.items()):
+            found.append(part)
+    return found
+
+
+def test_stages_begin_to_train_at_their_epochs(
+    tiny_config: Callable[..., Path], command: Any, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        f"{HOOK}train_cfg['max_epochs'] = 4\nparam_scheduler = None\n"
+        "default_hooks['checkpoint'] = dict(max_keep=-1)"
+    )
+    command("train", config, "--work-dir", tmp_path / "w", "--seed", "1")
+    assert moved(tmp_path / "w", 2) == list(PARTS[2:])
+    assert moved(tmp_path / "w", 3) == list(PARTS)
+    # Resumed where stages 3 and 4 train already.
+    resumed = ("--work-dir", tmp_path / "r", "--resume", tmp_path / "w/epoch_1.pth")
+    command("train", config, *resumed)
+    one, two = (weights(tmp_path / name / "epoch_4.pth", "") for name in ("w", "r"))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_while_all_is_frozen_only_the_head_moves(
+    tiny_config: Callable[..., Path], command: Any, tmp_path: Path
+) -> None:
+    config = tiny_config(HOOK.replace("1: 2, 2: -1", ""))
+    command("train", config, "--work-dir", tmp_path / "w")
+    assert moved(tmp_path / "w", 2) == ["head"]
+
+
+def test_two_processes_stay_alike_while_stages_are_let_go(
+    tiny_config: Callable[..., Path], on_two_ranks: Any, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        f"{HOOK}train_cfg['max_epochs'] = 3\nparam_scheduler = None\n"
+        "default_hooks['checkpoint'] = dict(max_keep=-1)\ntrain_dataloader['batch_size'] = 2"
+    )
+
+    def work(rank: int) -> None:
+        here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+        os.environ.update({name: str(value) for name, value in here.items()})
+        options = LaunchOptions(str(tmp_path / "w"), launcher="pytorch", seed=1)
+        cfg = load_config(str(config), ["find_unused_parameters=True"])
+        runner = build_runner(prepare_config(cfg, options), options)
+        run_training(runner)
+        parameters = runner.model.module.named_parameters()
+        torch.save(dict(parameters), tmp_path / f"{rank}.pt")
+
+    assert on_two_ranks(work) == [0, 0]
+    one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    assert moved(tmp_path / "w", 2) == list(PARTS[2:])
+    assert moved(tmp_path / "w", 3) == list(PARTS)
+
+
+def test_two_words_about_what_is_frozen_are_refused() -> None:
+    backbone = SimpleNamespace(frozen_stages=1)
+    runner = SimpleNamespace(model=SimpleNamespace(backbone=backbone))
+    with pytest.raises(ValueError, match="Leave frozen_stages out"):
+        FreezeStagesHook({0: 4}).before_train(runner)
+
+
+def test_a_model_that_cannot_be_frozen_is_refused(make_runner: Any) -> None:
+    with pytest.raises(ValueError, match="without a backbone"):
+        make_runner(custom_hooks=[FreezeStagesHook({0: 4})]).train()
+
+
+@pytest.mark.parametrize("stages", [{}, {1: 2}, {0: 5}, {0: 1, -1: 2}])
+def test_stages_out_of_range_are_refused(stages: dict[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"stages=.*expected"):
+        FreezeStagesHook(stages)
