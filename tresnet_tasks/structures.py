@@ -43,5 +43,47 @@ class ClsDataSample(BaseDataElement):
         return self
 
 
+class MultiTaskDataSample(BaseDataElement):
+    """One sub-sample for each head, under the head's name.
+
+    A head that lacks labels for an image has no sub-sample, or one without a field ``gt_*``. The
+    sub-samples are ``ClsDataSample`` or mmdet's ``DetDataSample``; two heads of one kind never
+    overwrite each other.
+
+    Metainfo: that of the image (``img_path``, ``ori_shape``, ``img_shape``, ...), and ``source``,
+    the name of the data set that it comes from.
+    """
+
+    def set_task(self, head: str, sample: BaseDataElement) -> MultiTaskDataSample:
+        """Store the sub-sample of a head.
+
+        Raises:
+            ValueError: if the name is taken by a method of this class.
+        """
+        if head in _RESERVED:
+            raise ValueError(
+                f"a head cannot be called {head!r}, which is a method of the data sample. Choose "
+                "another name for it."
+            )
+        self.set_field(sample, head, dtype=BaseDataElement)
+        return self
+
+    def task(self, head: str) -> BaseDataElement | None:
+        """The sub-sample of a head, or None."""
+        sample: BaseDataElement | None = self.get(head)
+        return sample
+
+    def labelled(self, head: str) -> bool:
+        """Whether the image has labels for a head."""
+        return _has_labels(self.task(head))
+
+
+_RESERVED = frozenset(dir(MultiTaskDataSample))
+
+
+def _has_labels(sample: BaseDataElement | None) -> bool:
+    return sample is not None and any(key.startswith("gt_") for key in sample.keys())  # noqa: SIM118
+
+
 def _as_ids(label: int | Sequence[int] | Tensor) -> Tensor:
     return torch.as_tensor(label, dtype=torch.int64).reshape(-1)

@@ -1,5 +1,8 @@
 """Models that put backbone, neck and heads together."""
 
 from .classifier import Classifier
+from .gradient_balance import GradientBalance
+from .multitask import MultiTaskModel
+from .uncertainty import UncertaintyWeights
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "GradientBalance", "MultiTaskModel", "UncertaintyWeights"]

@@ -22,6 +22,9 @@ class Classifier(BaseModel):
         neck: config of a module between them that takes and returns a tuple of feature maps.
         data_preprocessor: config of what happens to a batch on the device.
         init_cfg: mmengine's initialisation.
+        predict_loss: whether mode ``predict`` also sets ``loss`` of each sample, (): the loss of
+            its batch, if all samples of the batch are labelled. `ValidationLoss` reads it; in
+            configs that metric turns it on.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Classifier(BaseModel):
         neck: Mapping[str, Any] | None = None,
         data_preprocessor: Mapping[str, Any] | None = None,
         init_cfg: Mapping[str, Any] | None = None,
+        predict_loss: bool = False,
     ) -> None:
         preprocessor = {"type": "Preprocessor", **(data_preprocessor or {})}
         # Built here: the base class would look the name up in mmengine's registry alone.
@@ -38,6 +42,7 @@ class Classifier(BaseModel):
         self.backbone = MODELS.build(dict(backbone))
         self.neck = None if neck is None else MODELS.build(dict(neck))
         self.head = MODELS.build(dict(head))
+        self.predict_loss = predict_loss
 
     def extract_feats(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of (N, 3, H, W) images, after the neck if there is one."""
@@ -73,4 +78,11 @@ class Classifier(BaseModel):
             losses: dict[str, Tensor] = self.head.loss(feats, data_samples)
             return losses
         samples: list[ClsDataSample] = self.head.predict(feats, data_samples)
+        labelled = all("gt_label" in sample or "gt_score" in sample for sample in samples)
+        if self.predict_loss and samples and labelled:
+            losses = self.head.loss(feats, samples)
+            # Of what a head returns, mmengine too adds up what is called a loss.
+            total = sum(value for name, value in losses.items() if "loss" in name)
+            for sample in samples:
+                sample.loss = total
         return samples

@@ -1,0 +1,113 @@
+"""A joint run from its config: training, evaluation, resuming, and one task cut out of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tresnet_tasks.inference import Predictor
+from tresnet_tasks.training.completion import complete_config
+from tresnet_tasks.training.launch import load_config
+from tresnet_tasks.upstream.checkpoints import read_checkpoint
+from tresnet_tasks.weights.tasks import split_task
+
+SMALL = """
+_base_ = "{configs}/quickstart/multitask_digit_scenes.py"
+_scenes = dict(data_root="{root}", num_train=16, num_val=6)
+model = dict(backbone=dict(arch=dict(layers=(1, 1, 1, 1), width_factor=0.125)))
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(readers=dict(cls=_scenes, tags=_scenes, boxes=_scenes)),
+)
+val_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(readers=dict(cls=_scenes, tags=_scenes, boxes=_scenes)),
+)
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=2)
+default_hooks = dict(logger=dict(interval=1))
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, repository: Path) -> Path:
+    path = tmp_path / "joint.py"
+    root = tmp_path / "scenes"
+    path.write_text(SMALL.format(configs=repository / "configs", root=root), encoding="utf-8")
+    return path
+
+
+def test_a_joint_model_trains_resumes_and_is_evaluated(
+    config: Path, tmp_path: Path, command: Any
+) -> None:
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    said = command("train", config, "--work-dir", straight)
+    assert "trunk grad_norm.cls" in said
+    for name in ("cls/top1", "tags/mAP", "boxes/AP50", "score"):
+        assert f"{name} " in said
+    command("train", config, "--work-dir", stopped, "--resume", straight / "epoch_1.pth")
+    ends = [read_checkpoint(run / "epoch_2.pth")["state_dict"] for run in (straight, stopped)]
+    assert ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+    metrics = tmp_path / "metrics.json"
+    command("test", config, straight / "best.pth", "--out", metrics)
+    found = json.loads(metrics.read_text(encoding="utf-8"))
+    assert {"cls/top1", "tags/mAP", "boxes/AP50"} < set(found)
+
+    images, answers = tmp_path / "scenes/val", tmp_path / "answers.json"
+    out = ("--out", answers, "--draw", tmp_path / "drawn", "--thresholds", "0.001")
+    command("predict", straight / "best.pth", images, *out)
+    told = json.loads(answers.read_text(encoding="utf-8"))
+    assert [sorted(answer["tasks"]) for answer in told] == [["boxes", "cls", "tags"]] * 6
+    assert told[0]["tasks"]["boxes"]["detections"]
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 7
+    command("predict", straight / "best.pth", images, "--out", tmp_path / "answers.csv")
+    table = (tmp_path / "answers.csv").read_text(encoding="utf-8").splitlines()
+    assert table[0] == "path,cls,cls_scores,tags,tags_scores,boxes,boxes_scores"
+    assert len(table) == 7
+
+    for head in ("cls", "tags", "boxes"):
+        split_task(straight / "best.pth", tmp_path / f"{head}.pth", head)
+        alone = Predictor(tmp_path / f"{head}.pth")(str(images))
+        for one, joint in zip(alone, Predictor(straight / "best.pth")(str(images)), strict=True):
+            assert np.allclose(one.scores, joint[head].scores, atol=1e-5)
+
+
+def test_what_follows_from_the_data_is_filled_in(config: Path) -> None:
+    model = complete_config(load_config(str(config))).model
+    assert model.heads.cls.num_classes == model.heads.tags.num_classes == 10
+    assert model.heads.tags.task == "multi_label"
+    assert model.heads.cls.in_channels == 256
+    assert model.heads.tags.in_channels == 128
+    assert model.heads.boxes.detector.bbox_head.num_classes == 10
+    assert model.heads.boxes.detector.bbox_head.in_channels == 32
+    assert model.neck.in_channels == [8, 16, 128, 256]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("model.heads.cls.num_classes=3", "num_classes=3"),
+        ("train_dataloader.dataset.readers.box={'type': 'DigitScenes'}", "'box'"),
+        ("model.heads.more={'type': 'LinearHead'}", "no training data has labels"),
+        ("train_dataloader.dataset.readers.boxes.task='cls'", "have no boxes"),
+        ("train_dataloader.dataset.readers.cls.task='det'", "are boxes"),
+        ("train_dataloader.dataset={'type': 'DigitScenes'}", "JointDataset"),
+    ],
+)
+def test_heads_and_data_that_do_not_match_are_refused(config: Path, change: str, said: str) -> None:
+    overrides = [change]
+    if "dataset={" in change:
+        overrides = ["train_dataloader.dataset={'_delete_': True, 'type': 'DigitScenes'}"]
+    with pytest.raises(ValueError, match=said):
+        complete_config(load_config(str(config), overrides))

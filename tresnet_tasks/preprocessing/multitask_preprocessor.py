@@ -1,0 +1,124 @@
+"""From a collated batch of several tasks to what the backbone takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ..registry import MODELS
+from ..structures import MultiTaskDataSample
+
+Samples = list[MultiTaskDataSample]
+
+
+@MODELS.register_module()
+class MultiTaskPreprocessor(BaseDataPreprocessor):
+    """Move a batch of uint8 images to the device and scale it to [0, 1], in groups of one size.
+
+    Images of several data sets may differ in size, and in statistics. Those of one size make one
+    group, which the backbone sees as one batch; otherwise each data set makes a group. Within a
+    group smaller images are padded at the bottom and at the right.
+
+    Args:
+        batch_statistics: what batch normalisation sees in training: ``'shared'``, images of all
+            data sets in one batch where their sizes allow it, or ``'per_source'``, each data set by
+            itself. For frozen ones set ``norm_eval=True`` in the backbone.
+        size_divisor: sides are padded to a multiple of it.
+        channels_last: whether images leave in the channels_last memory format.
+        non_blocking: whether copying from pinned memory may overlap with computation.
+
+    Raises:
+        ValueError: for another word, or a divisor that is not a positive multiple of 4.
+    """
+
+    def __init__(
+        self,
+        batch_statistics: str = "shared",
+        size_divisor: int = 4,
+        channels_last: bool = False,
+        non_blocking: bool = True,
+    ) -> None:
+        super().__init__(non_blocking)
+        if batch_statistics not in ("shared", "per_source"):
+            raise ValueError(
+                f"batch_statistics={batch_statistics!r}; expected 'shared' or 'per_source'."
+            )
+        if size_divisor < 4 or size_divisor % 4:
+            raise ValueError(
+                f"size_divisor={size_divisor}; expected a positive multiple of 4, which the "
+                "backbone needs."
+            )
+        self.batch_statistics = batch_statistics
+        self.size_divisor = size_divisor
+        self.channels_last = channels_last
+
+    def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Any]:
+        """Prepare a batch.
+
+        Args:
+            data: ``inputs``, uint8 (N, 3, H, W) or a list of N (3, H, W); ``data_samples``, N
+                ``MultiTaskDataSample``, or None for unlabelled images of one group.
+            training: whether the batch is for training.
+
+        Returns:
+            ``inputs``: float32 (N, 3, H, W) in [0, 1]; ``data_samples``: N, on the device. Of
+            several groups, lists of these.
+
+        Raises:
+            ValueError: if the images are not uint8.
+        """
+        images, samples = data["inputs"], data.get("data_samples")
+        if images[0].dtype != torch.uint8:
+            raise ValueError(
+                f"the images of a batch are {images[0].dtype}; expected uint8 in [0, 255], which "
+                "is divided by 255 here. Leave normalisation and conversion to float out of the "
+                "pipeline."
+            )
+        if samples is None:
+            samples = [MultiTaskDataSample() for _ in images]
+        groups = [
+            self._group([images[i] for i in indices], [samples[i] for i in indices])
+            for indices in self._split(images, samples, training)
+        ]
+        if len(groups) == 1:
+            return {"inputs": groups[0][0], "data_samples": groups[0][1]}
+        return {"inputs": [g[0] for g in groups], "data_samples": [g[1] for g in groups]}
+
+    def _split(
+        self, images: Sequence[Tensor], samples: Sequence[MultiTaskDataSample], training: bool
+    ) -> list[list[int]]:
+        one_size = len({tuple(image.shape[-2:]) for image in images}) == 1
+        if one_size and not (training and self.batch_statistics == "per_source"):
+            return [list(range(len(samples)))]
+        groups: dict[Any, list[int]] = {}
+        for index, sample in enumerate(samples):
+            groups.setdefault(sample.get("source"), []).append(index)
+        return list(groups.values())
+
+    def _group(
+        self, images: Sequence[Tensor], samples: Sequence[MultiTaskDataSample]
+    ) -> tuple[Tensor, Samples]:
+        height, width = (
+            -(-max(image.shape[side] for image in images) // self.size_divisor) * self.size_divisor
+            for side in (-2, -1)
+        )
+        batch = torch.stack(
+            [pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images]
+        )
+        batch = batch.to(self.device, non_blocking=self._non_blocking).float().div_(255)
+        if self.channels_last:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        ready = []
+        for sample in samples:
+            moved = sample.to(self.device, non_blocking=self._non_blocking)
+            for part in (moved, *(moved.task(name) for name in moved.keys())):  # noqa: SIM118
+                part.set_metainfo(
+                    {"batch_input_shape": (height, width), "pad_shape": (height, width)}
+                )
+            ready.append(moved)
+        return batch, ready
