@@ -264,7 +264,7 @@ def test_class_names_need_no_disk() -> None:
     ("bad", "message"),
     [
         ({"split": "test"}, "'train' or 'val'"),
-        ({"task": "det"}, "COCO reader"),
+        ({"task": "boxes"}, "must be 'cls'"),
         ({"classes": ["cat"]}, "exactly the classes"),
     ],
 )

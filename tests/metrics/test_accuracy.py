@@ -62,7 +62,7 @@ def random_samples(count: int, classes: int) -> tuple[torch.Tensor, torch.Tensor
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(
-        "tresnet_tasks.metrics.accuracy.print_log", lambda text, **kwargs: lines.append(text)
+        "tresnet_tasks.metrics.accuracy.tell", lambda text, **kwargs: lines.append(text)
     )
     return lines
 

@@ -73,7 +73,7 @@ def targets() -> Tensor:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(
-        "tresnet_tasks.metrics.multilabel.print_log", lambda text, **kwargs: lines.append(text)
+        "tresnet_tasks.metrics.multilabel.tell", lambda text, **kwargs: lines.append(text)
     )
     return lines
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from ..metrics.class_details import is_class_detail
 from .figure_files import new_figure, save_figure
 
 # What mmengine notes beside the losses and scores, and is no curve of interest.
@@ -42,6 +43,7 @@ def draw_curves(scalars: str | Path, path: str | Path, title: str = "") -> Path:
         panels.append(("training loss", "iteration", losses))
     if rates:
         panels.append(("learning rate", "iteration", rates))
+    scores = {name: c for name, c in scores.items() if not is_class_detail(name, scores)}
     # Scores in [0, 1] are told from others (a loss, a perplexity), which would flatten them.
     unit = {name: curve for name, curve in scores.items() if all(not v > 1 for _, v in curve)}
     other = {name: curve for name, curve in scores.items() if name not in unit}

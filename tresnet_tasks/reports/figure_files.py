@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from functools import lru_cache
 from pathlib import Path
@@ -78,10 +79,19 @@ def text_style() -> dict[str, Any]:
 
 
 def readable(name: str, fallback: str) -> str:
-    """``name`` on one line, or ``fallback`` where no installed font has its characters."""
+    """``name`` on one line, as far as the installed fonts have its characters.
+
+    The others are left out as ``…``, with ``fallback`` before what is left, since two names may now be the same; where
+    nothing is left it is ``fallback`` alone.
+    """
     name = " ".join(name.split())
-    drawable = all(any(ord(char) in chars for _, chars in _fonts()) for char in name)
-    return name if name and drawable else fallback
+    drawable = [any(ord(char) in chars for _, chars in _fonts()) for char in name]
+    if name and all(drawable):
+        return name
+    kept = "".join(char if known else "…" for char, known in zip(name, drawable, strict=True))
+    if not any(char.isalnum() for char in kept):
+        return fallback
+    return f"{fallback} {re.sub('…+', '…', kept)}".strip()
 
 
 def shorten(name: str, length: int) -> str:

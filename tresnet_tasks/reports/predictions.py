@@ -29,6 +29,8 @@ class DrawnPrediction:
         scores: (K,) their scores in [0, 1].
         labels: (K,) their ids, shown where no font has a name's characters.
         title: stands above the image, e.g. the file's name.
+        chosen: how many of the first classes are predicted, and so stand out; with several labels an
+            image any number.
         target: name of the right class if it is known; then a right prediction is green and a wrong
             one red.
     """
@@ -39,6 +41,7 @@ class DrawnPrediction:
     labels: Sequence[int] | None = None
     title: str = ""
     target: str | None = None
+    chosen: int = 1
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -158,7 +161,7 @@ def _draw_cell(figure: Any, prediction: DrawnPrediction, x: float, y: float) -> 
     for i, (name, score, label) in enumerate(
         zip(prediction.names, prediction.scores, labels, strict=True)
     ):
-        weight = "bold" if i == 0 else "normal"
+        weight = "bold" if i < prediction.chosen else "normal"
         text = shorten(readable(name, f"#{label}"), 23)
         bars.text(0, i + 0.34, text, fontsize=10, fontweight=weight, va="center", **text_style())
         bars.text(
@@ -172,7 +175,10 @@ def _draw_cell(figure: Any, prediction: DrawnPrediction, x: float, y: float) -> 
         )
         bars.barh(i + 0.72, 1, height=0.16, color="#e8e8e8")
         bars.barh(
-            i + 0.72, min(max(score, 0.0), 1.0), height=0.16, color=colour if i == 0 else "#9aa7b5"
+            i + 0.72,
+            min(max(score, 0.0), 1.0),
+            height=0.16,
+            color=colour if i < prediction.chosen else "#9aa7b5",
         )
 
 

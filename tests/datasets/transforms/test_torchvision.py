@@ -66,3 +66,12 @@ def test_mistakes_in_a_config(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as caught:
         TorchVision(**config)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["RandAugment", "RandomHorizontalFlip"])
+def test_what_would_leave_boxes_behind_is_refused(name: str) -> None:
+    results = dict(img=IMAGE, img_path="a.png", gt_bboxes=np.zeros((0, 4), dtype=np.float32))
+    with pytest.raises(ValueError, match=rf"'{name}'\) moves the pixels, but not the boxes, of a"):
+        TorchVision(name)(results)
+    TorchVision("ColorJitter", brightness=0.2)(results)
+    TorchVision("RandomErasing", p=1.0)(results)

@@ -13,6 +13,7 @@ from ...registry import TRANSFORMS
 from ...upstream.albumentations_offline import import_albumentations
 from ...upstream.opencv import cv2
 from ..nearest_name import nearest_name
+from .box_targets import give_boxes, take_boxes
 from .checked_arguments import check_arguments
 
 _LOW_64_BITS = (1 << 64) - 1
@@ -27,12 +28,18 @@ class Albumentations:
     they are seeded at every call from Python's ``random``, which the data set seeds from (seed,
     epoch, index).
 
+    Where a sample has ``gt_bboxes``, these, their labels, ``gt_ignore_flags`` and ``gt_masks`` (as
+    mmdet's ``LoadAnnotations`` makes them) follow the image. Boxes that a crop has cut off are
+    clipped to the image, those of which nothing is left are dropped. Masks come out as bitmaps.
+
     Args:
         transforms: config dicts, ``dict(type='RandomResizedCrop', size=(224, 224))``, nested ones
             as ``dict(type='OneOf', transforms=[...])``, or ready transforms. Interpolations and
             borders may be written as OpenCV's names, ``'INTER_CUBIC'``.
         keymap: which entry of ``results`` albumentations sees under which name; by default ``img``
             as ``image``.
+        min_box_area: drop boxes that show less than so many square pixels.
+        min_visibility: drop boxes of which a crop leaves less than this share.
 
     Raises:
         ValueError: for an unknown transform or argument (with the nearest right name), a bad value,
@@ -43,7 +50,11 @@ class Albumentations:
     foreign_config = ("transforms",)
 
     def __init__(
-        self, transforms: Sequence[Mapping[str, Any] | Any], keymap: Mapping[str, str] | None = None
+        self,
+        transforms: Sequence[Mapping[str, Any] | Any],
+        keymap: Mapping[str, str] | None = None,
+        min_box_area: float = 1.0,
+        min_visibility: float = 0.0,
     ) -> None:
         if isinstance(transforms, Mapping) or not transforms:
             raise ValueError(
@@ -54,17 +65,23 @@ class Albumentations:
         # One pair of generators for all; the seed given here is replaced at every call.
         self._bits = np.random.PCG64(0)
         self._python = random.Random(0)
-        numpy_generator = np.random.Generator(self._bits)
+        self._numpy = np.random.Generator(self._bits)
         for transform in self.transforms:
-            transform.set_random_state(numpy_generator, self._python)
+            transform.set_random_state(self._numpy, self._python)
+        self._box_filter = {"min_area": min_box_area, "min_visibility": min_visibility}
+        self._for_boxes: list[Any] | None = None
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Apply the transforms to the entries named in ``keymap``."""
+        """Apply the transforms to the entries named in ``keymap``, and to boxes."""
         self._seed()
         data = {theirs: results[ours] for ours, theirs in self.keymap.items() if ours in results}
-        for transform in self.transforms:
+        has_boxes = "gt_bboxes" in results
+        if has_boxes:
+            data |= take_boxes(results)
+        steps = self._with_boxes() if has_boxes else self.transforms
+        for transform, step in zip(self.transforms, steps, strict=True):
             try:
-                data = transform(**data)
+                data = step(**data)
             except (
                 Exception
             ) as error:  # a crop larger than the image, say; each has a type of its own
@@ -76,7 +93,22 @@ class Albumentations:
         for ours, theirs in self.keymap.items():
             if theirs in data:
                 results[ours] = data[theirs]
+        results["img_shape"] = results["img"].shape[:2]
+        if has_boxes:
+            give_boxes(results, data)
         return results
+
+    def _with_boxes(self) -> list[Any]:
+        """Each transform in a composition of its own, which converts, checks and filters boxes."""
+        if self._for_boxes is None:
+            library = import_albumentations()
+            params = library.BboxParams("pascal_voc", clip=True, **self._box_filter)
+            self._for_boxes = [
+                library.Compose([transform], bbox_params=params) for transform in self.transforms
+            ]
+            for step in self._for_boxes:
+                step.set_random_state(self._numpy, self._python)
+        return self._for_boxes
 
     def _seed(self) -> None:
         draw = random.getrandbits(320)

@@ -34,25 +34,7 @@ class PackClsInputs:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack one sample."""
-        image = results["img"]
-        if (
-            not isinstance(image, np.ndarray)
-            or image.dtype != np.uint8
-            or image.ndim != 3
-            or image.shape[2] != 3
-        ):
-            shape, dtype = (
-                getattr(image, "shape", ()),
-                getattr(image, "dtype", type(image).__name__),
-            )
-            raise ValueError(
-                f"image {results.get('img_path')} is {tuple(shape)} {dtype} after the transforms; "
-                "expected (height, "
-                "width, 3) uint8. "
-                "Remove transforms that normalise, convert to float or to tensors: that is done on "
-                "the device."
-            )
-        results["img_shape"] = image.shape[:2]
+        inputs = image_planes(results)
         sample = ClsDataSample()
         for key in self.meta_keys:
             if key in results:
@@ -61,11 +43,40 @@ class PackClsInputs:
             sample.set_gt_label(results["gt_label"])
         if "gt_score" in results:
             sample.set_gt_score(torch.as_tensor(results["gt_score"], dtype=torch.float32))
-        planes = np.empty((3, *image.shape[:2]), dtype=np.uint8)
-        cv2.split(
-            image, list(planes)
-        )  # a fifth of the time that NumPy or torch take to reorder the axes
-        return {"inputs": torch.from_numpy(planes), "data_samples": sample}
+        return {"inputs": inputs, "data_samples": sample}
 
     def __repr__(self) -> str:
         return f"PackClsInputs(meta_keys={self.meta_keys})"
+
+
+def image_planes(results: dict[str, Any]) -> torch.Tensor:
+    """Check ``results['img']``, note its size as ``img_shape``, and put its channels first.
+
+    Returns:
+        (3, H, W) uint8.
+
+    Raises:
+        ValueError: if the image is not (H, W, 3) uint8.
+    """
+    image = results["img"]
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+    ):
+        shape, dtype = (
+            getattr(image, "shape", ()),
+            getattr(image, "dtype", type(image).__name__),
+        )
+        raise ValueError(
+            f"image {results.get('img_path')} is {tuple(shape)} {dtype} after the transforms; "
+            "expected (height, width, 3) uint8. "
+            "Remove transforms that normalise, convert to float or to tensors: that is done on "
+            "the device."
+        )
+    results["img_shape"] = image.shape[:2]
+    planes = np.empty((3, *image.shape[:2]), dtype=np.uint8)
+    # A fifth of the time that NumPy or torch take to reorder the axes.
+    cv2.split(image, list(planes))
+    return torch.from_numpy(planes)

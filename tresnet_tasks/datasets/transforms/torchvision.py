@@ -29,7 +29,7 @@ class TorchVision:
 
     Raises:
         ValueError: for an unknown transform or argument, with the nearest right name, or a bad
-            value.
+            value; for a sample with boxes, which a transform of its geometry would leave behind.
     """
 
     def __init__(self, name: str, **kwargs: Any) -> None:
@@ -50,6 +50,7 @@ class TorchVision:
             "policy": library.AutoAugmentPolicy,
         }
         self.name = name
+        self._moves_pixels = transform.__module__.endswith(("_geometry", "_auto_augment"))
         self._noise = name == "RandomErasing" and kwargs.get("value") == "random"
         try:
             kwargs = {
@@ -64,6 +65,12 @@ class TorchVision:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Apply the transform."""
+        if self._moves_pixels and "gt_bboxes" in results:
+            raise ValueError(
+                f"TorchVision({self.name!r}) moves the pixels, but not the boxes, of "
+                f"{results.get('img_path')}. Use Albumentations or mmdet's transforms for images "
+                "with boxes."
+            )
         image = torch.from_numpy(np.ascontiguousarray(results["img"])).permute(2, 0, 1)
         image = self._erase(image) if self._noise else self.transform(image)
         results["img"] = image.permute(1, 2, 0).contiguous().numpy()

@@ -1,0 +1,10 @@
+# mmdet's 1x schedule: 12 epochs of SGD, 16 images a step, a tenth of the rate from the 9th and from the 12th epoch on.
+train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=1)
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=1e-4),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=500),
+    dict(type="MultiStepLR", by_epoch=True, begin=0, end=12, milestones=[8, 11], gamma=0.1),
+]
