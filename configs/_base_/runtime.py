@@ -5,9 +5,11 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     step_seed=dict(type="StepSeedHook"),
+    non_finite_loss=dict(type="NonFiniteLossHook", action="stop"),
     logger=dict(type="ProgressHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="SaveCheckpointHook", interval=1, max_keep=3, save_best="auto"),
+    stop_signals=dict(type="StopSignalsHook"),
     report=dict(type="ReportHook"),
     unreadable_images=dict(type="UnreadableImagesHook"),
 )

@@ -24,7 +24,8 @@ def collate(batch: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
 
     Returns:
         ``inputs``: (N, 3, H, W) uint8 where all images have one size, else a list of (3, H, W);
-        ``data_samples``: a list of N.
+        ``data_samples``: a list of N. Of samples in several views, as mmdet's ``TestTimeAug`` makes
+        them, a list of such for each of both, a view each.
 
     Raises:
         ValueError: if no sample is left.
@@ -36,6 +37,9 @@ def collate(batch: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
             "`dataset.unreadable_files()` names them. "
             "Replace the files, or use a larger batch."
         )
+    if isinstance(samples[0]["inputs"], list):
+        views = [collate(view) for view in zip(*map(_views, samples), strict=True)]
+        return {key: [view[key] for view in views] for key in views[0]}
     inputs = [sample["inputs"] for sample in samples]
     same_size = all(image.shape == inputs[0].shape for image in inputs)
     data_samples = [sample["data_samples"] for sample in samples]
@@ -43,3 +47,8 @@ def collate(batch: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
         "inputs": torch.stack(inputs) if same_size else inputs,
         "data_samples": data_samples if get_worker_info() is None else ByValueList(data_samples),
     }
+
+
+def _views(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    """The views of one image, each as a sample."""
+    return [dict(zip(sample, values, strict=True)) for values in zip(*sample.values(), strict=True)]

@@ -9,13 +9,16 @@ from typing import Any
 
 from ..registry import DATASETS
 from .base import ClassificationDataset, SampleInfo
+from .digit_boxes import DigitBoxes
 from .digit_scenes_files import CLASSES, annotation_file, prepare_scenes
 from .digit_scenes_render import SPLITS
+
+_TASKS = {"cls": "single_label", "tags": "multi_label", "det": "detection"}
 
 
 @DATASETS.register_module()
 class DigitScenes(ClassificationDataset):
-    """Scenes with 1 to 3 handwritten digits; the class is the largest digit.
+    """Scenes with 1 to 3 handwritten digits; the class is the largest digit, the tags are all.
 
     The scenes are drawn from scikit-learn's digits and photographs the first time that they are
     asked for, see ``prepare_scenes``. Beside the classes, ``annotations/{train,val}.json`` hold
@@ -24,7 +27,8 @@ class DigitScenes(ClassificationDataset):
     Args:
         data_root: where the scenes are, or will be.
         split: 'train' or 'val'. No digit instance is in both.
-        task: 'cls', the only one this reader serves; the boxes are read by any COCO reader.
+        task: 'cls' for the largest digit, 'tags' for all digits of the scene, 'det' for their
+            boxes, which gives a ``DigitBoxes``.
         image_size: side of the images in pixels.
         num_train, num_val: how many scenes of each split are drawn; fewer are the first
             ones of more.
@@ -36,6 +40,27 @@ class DigitScenes(ClassificationDataset):
         ValueError: for an argument out of its range, or if ``data_root`` holds anything else.
         OSError: if ``data_root`` cannot be written.
     """
+
+    def __new__(
+        cls,
+        data_root: str | Path = "data/digit_scenes",
+        split: str = "train",
+        task: str = "cls",
+        image_size: int = 64,
+        num_train: int = 20000,
+        num_val: int = 1000,
+        scene_seed: int = 0,
+        classes: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Make a reader of the task's kind; for 'det' that is another class, made here."""
+        if task != "det":
+            return super().__new__(cls)
+        return DigitBoxes(
+            *(data_root, split, image_size, num_train, num_val, scene_seed),
+            classes=cls.class_names(classes=classes),
+            **kwargs,
+        )
 
     def __init__(
         self,
@@ -51,11 +76,12 @@ class DigitScenes(ClassificationDataset):
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; it must be 'train' or 'val'.")
-        if task != "cls":
+        if task not in _TASKS:
             raise ValueError(
-                f"task is {task!r}; DigitScenes reads 'cls'. For boxes, read "
-                f"{data_root}/annotations/{split}.json with a COCO reader."
+                f"task is {task!r}; it must be 'cls' (the largest digit), 'tags' (all digits) or "
+                "'det' (their boxes)."
             )
+        self.task = _TASKS[task]
         self.split = split
         self.num_scenes = num_train if split == "train" else num_val
         self.data_root = prepare_scenes(
@@ -68,9 +94,20 @@ class DigitScenes(ClassificationDataset):
         labels = {name: label for label, name in enumerate(self.classes or CLASSES)}
         folder = self.data_root / self.split
         annotations = annotation_file(self.data_root, self.split)
-        images = json.loads(annotations.read_text(encoding="utf-8"))["images"]
-        for image in images[: self.num_scenes]:
-            yield {"img_path": str(folder / image["file_name"]), "gt_label": labels[image["class"]]}
+        content = json.loads(annotations.read_text(encoding="utf-8"))
+        digits: dict[int, dict[int, int]] = {}
+        for digit in content["annotations"]:
+            name = CLASSES[digit["category_id"] - 1]
+            digits.setdefault(digit["image_id"], {})[labels[name]] = 1
+        for image in content["images"][: self.num_scenes]:
+            largest = labels[image["class"]]
+            label = digits[image["id"]] if self.task == "multi_label" else largest
+            yield {"img_path": str(folder / image["file_name"]), "gt_label": label}
+
+    @classmethod
+    def label_task(cls, **kwargs: Any) -> str:
+        """'multi_label' for the tags, 'detection' for the boxes, else 'single_label'."""
+        return _TASKS.get(kwargs.get("task", "cls"), cls.task)
 
     @classmethod
     def class_names(cls, **kwargs: Any) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-
+from ..upstream.console import tell
 from . import digit_scenes_render
 from .digit_scenes_render import MIN_IMAGE_SIZE, SPLITS, VERSION
 
@@ -74,7 +73,7 @@ def prepare_scenes(
     }
     if _holds(root, wanted):
         return root
-    print_log(f"Drawing {num_train + num_val} scenes into {root} (once) ...", logger="current")
+    tell(f"Drawing {num_train + num_val} scenes into {root} (once) ...")
     start = time.perf_counter()
     draft = root.with_name(f".{root.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -89,7 +88,7 @@ def prepare_scenes(
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    print_log(f"Drew them in {time.perf_counter() - start:.1f} s.", logger="current")
+    tell(f"Drew them in {time.perf_counter() - start:.1f} s.")
     return root
 
 

@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..upstream.opencv import cv2
 from .jpeg_header import read_jpeg_header
@@ -56,6 +56,23 @@ def read_image(path: str | os.PathLike[str]) -> RGBImage:
         UnreadableImageError: a ``ValueError`` that names the file and the reason.
     """
     return decode_image(read_bytes(path), name=os.fspath(path))[0]
+
+
+def read_image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Read the (height, width) that ``read_image`` would give, without decoding the pixels.
+
+    Raises:
+        UnreadableImageError: as ``read_image``, as far as the head of the file shows it.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except FileNotFoundError as error:
+        raise _unreadable(os.fspath(path), "No such file or directory") from error
+    except Exception as error:  # see _decode_with_pillow
+        raise _unreadable(os.fspath(path), str(error) or type(error).__name__) from error
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -184,7 +201,4 @@ def _grey_to_8_bits(image: Image.Image, name: str) -> RGBImage:
 
 
 def _unreadable(name: str, reason: str) -> UnreadableImageError:
-    return UnreadableImageError(
-        f"cannot read image {name}: {reason}. Replace or remove it; on_error='skip' lets a data "
-        "set leave it out."
-    )
+    return UnreadableImageError(f"cannot read image {name}: {reason}. Replace or remove it.")

@@ -61,11 +61,11 @@ class ImageList(ClassificationDataset):
             return checked_classes(kwargs["classes"])
         if kwargs.get("classes_file") is None:
             return None
-        return _read_classes(Path(kwargs.get("data_root", ""), kwargs["classes_file"]))
+        return read_classes(Path(kwargs.get("data_root", ""), kwargs["classes_file"]))
 
     def load_classes(self) -> tuple[str, ...] | None:
         """Read ``classes_file`` if there is one."""
-        return _read_classes(self.classes_file) if self.classes_file is not None else None
+        return read_classes(self.classes_file) if self.classes_file is not None else None
 
     def load_data_list(self) -> list[SampleInfo]:
         """Read the list."""
@@ -114,7 +114,8 @@ class ImageList(ClassificationDataset):
         return f"ImageList({os.fspath(self.ann_file)!r})"
 
 
-def _read_classes(path: Path) -> tuple[str, ...]:
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Class names, one a line in the order of their labels, or PaddleClas's ``label name``."""
     names = [line.strip() for line in read_lines(path, "one class name a line") if line.strip()]
     fields = [name.split(maxsplit=1) for name in names]
     if all(len(field) == 2 and field[0] == str(label) for label, field in enumerate(fields)):

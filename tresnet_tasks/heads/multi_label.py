@@ -17,6 +17,7 @@ class MultiLabel(nn.Module):
 
     Attributes:
         thresholds: (C,) float32; a class is predicted if its score is strictly above its own.
+        temperature: what logits are divided by before they become scores; 1 unless it is set.
 
     Args:
         num_classes: C.
@@ -26,6 +27,7 @@ class MultiLabel(nn.Module):
     """
 
     thresholds: Tensor
+    temperature: float
 
     def __init__(
         self,
@@ -40,15 +42,21 @@ class MultiLabel(nn.Module):
         self.register_buffer("thresholds", torch.empty(num_classes), persistent=False)
         self.set_thresholds(threshold)
 
-    def set_thresholds(self, threshold: float | Sequence[float] | Tensor) -> None:
+    def set_thresholds(
+        self, threshold: float | Sequence[float] | Tensor, temperature: float = 1.0
+    ) -> None:
         """Decide by other thresholds from now on.
 
         Args:
             threshold: one number for all classes, or (C,).
+            temperature: that they were found with, above 0.
 
         Raises:
-            ValueError: if there is another number of them, or one is NaN.
+            ValueError: if there is another number of them, one is NaN, or the temperature is not
+                above 0.
         """
+        if not temperature > 0:
+            raise ValueError(f"temperature={temperature}; expected a number above 0.")
         # Named, as the model may be under construction on the meta device.
         values = torch.as_tensor(threshold, dtype=torch.float32, device="cpu")
         if values.ndim > 1 or (values.ndim == 1 and len(values) != self.num_classes):
@@ -59,6 +67,7 @@ class MultiLabel(nn.Module):
         if values.isnan().any():
             raise ValueError("a threshold is NaN; give numbers, such as 0.5.")
         self.thresholds.copy_(values)
+        self.temperature = temperature
 
     def loss(self, logits: Tensor, data_samples: Sequence[ClsDataSample]) -> dict[str, Tensor]:
         """Loss of a batch.
@@ -92,7 +101,7 @@ class MultiLabel(nn.Module):
             logits: (N, C).
             data_samples: N samples, or None for new ones.
         """
-        scores = logits.float().sigmoid()
+        scores = (logits.float() / self.temperature).sigmoid()
         order = scores.argsort(dim=1, descending=True, stable=True)
         above = (scores > self.thresholds).gather(1, order)
         samples = [ClsDataSample() for _ in scores] if data_samples is None else list(data_samples)

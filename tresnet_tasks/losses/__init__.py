@@ -1,5 +1,6 @@
 """Loss functions."""
 
+from .asymmetric_dense_loss import AsymmetricDenseLoss
 from .asymmetric_loss import AsymmetricLoss
 from .asymmetric_single_label_loss import AsymmetricSingleLabelLoss
 from .partial_label_loss import PartialLabelLoss
@@ -7,6 +8,7 @@ from .soft_cross_entropy import SoftCrossEntropy
 from .two_way_loss import TwoWayLoss
 
 __all__ = [
+    "AsymmetricDenseLoss",
     "AsymmetricLoss",
     "AsymmetricSingleLabelLoss",
     "PartialLabelLoss",

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor
 
 from ..registry import METRICS, VISUALIZERS
+from ..upstream.console import tell
 from .classification_scores import PerClassScores, confusion_matrix, per_class_scores, target_ranks
 from .sample_identity import sample_identity
 
@@ -52,6 +52,8 @@ class Accuracy(BaseMetric):
         ValueError: if ``topk`` is empty or holds a k below 1; while processing, for a NaN score, a
             sample without exactly one label, a label that is not a class.
     """
+
+    show_table = True  # on the console, not in the log file alone; of validations only at the last
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ class Accuracy(BaseMetric):
         self.confusion_matrix = matrix if self.confusion else None
         if self.per_class:
             table = per_class_table(per_class_scores(matrix), self._class_names())
-            print_log(f"\n{table}", logger="current")
+            tell(f"\n{table}", file_only=not self.show_table)
         if self.confusion and self.out_dir is not None:
             self._draw(matrix, Path(self.out_dir) / "confusion_matrix.png")
         return {f"top{k}": (ranks < k).double().mean().item() for k in self.topk}
@@ -155,10 +157,9 @@ class Accuracy(BaseMetric):
         large = [k for k in self.topk if k > found]
         if large and not self._said_limit:
             self._said_limit = True
-            print_log(
+            tell(
                 f"There are only {found} classes, so {' and '.join(f'top{k}' for k in large)} "
                 "is always 1.",
-                logger="current",
             )
 
     def _class_names(self) -> list[str]:
@@ -169,7 +170,7 @@ class Accuracy(BaseMetric):
         # By name, because reports stands after metrics in the order of imports.
         draw = VISUALIZERS.get("draw_confusion_matrix")
         draw(matrix.numpy(), self._class_names(), path)
-        print_log(f"Confusion matrix drawn: {path}", logger="current")
+        tell(f"Confusion matrix drawn: {path}")
 
 
 def per_class_table(scores: PerClassScores, names: Sequence[str], rows: int = _TABLE_ROWS) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,12 @@ class KnownLabels:
         """Scores and labels of one class, in the order of the images."""
         part = slice(self.ends[index], self.ends[index + 1])
         return self.scores[part], self.positive[part]
+
+    def with_scores(self, scores: NDArray[np.float32]) -> KnownLabels:
+        """The same labels with other scores, (L,), that rank them alike."""
+        other = copy(self)
+        other.scores = scores
+        return other
 
     def count(self, which: NDArray[np.bool_]) -> Tensor:
         """(C,) int64, how many of each class's labels are among ``which``, (L,) bool."""

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor
 
 from ..registry import METRICS
+from ..upstream.console import tell
 from .average_precision import class_average_precision
 from .known_labels import KnownLabels, LabelRecords, join_records, record_labels, select_images
 from .multilabel_scores import class_f1, class_thresholds, scores_of_counts
@@ -33,6 +33,9 @@ class MultiLabelMetric(BaseMetric):
     9,605 classes fit in memory. Nothing is approximated: scores are kept as float32, and the result
     over several ranks is that of one. Samples that a sampler repeats to fill the ranks are counted
     once (by ``sample_idx`` where the samples have it, else by their number).
+
+    ``tuned``, an attribute, may be set to (C,) thresholds found on other data: the scores at these
+    are then also among the results, as ``CF1_tuned`` and so on.
 
     After ``evaluate``, on the main rank: ``known_labels`` (``KnownLabels``), from which thresholds
     can be found; ``class_ap`` and ``class_f1``, (C,) float64, NaN for a class without positives.
@@ -59,6 +62,8 @@ class MultiLabelMetric(BaseMetric):
 
     results: list[Any]
 
+    show_table = True  # on the console, not in the log file alone; of validations only at the last
+
     def __init__(
         self,
         threshold: float | Sequence[float] | Tensor = 0.5,
@@ -75,6 +80,7 @@ class MultiLabelMetric(BaseMetric):
         if topk is not None and topk < 1:
             raise ValueError(f"topk is {topk}; it must be at least 1, or None.")
         self.threshold = threshold
+        self.tuned: Tensor | None = None
         self.topk = topk
         self.ranking = ranking
         self.per_class = per_class
@@ -147,6 +153,12 @@ class MultiLabelMetric(BaseMetric):
         hits, predicted = known.count(above & known.positive), known.count(above)
         found |= scores_of_counts(hits, predicted, support)
         self.class_f1 = class_f1(hits, predicted, support).masked_fill(support == 0, torch.nan)
+        if self.tuned is not None:
+            above = known.above(class_thresholds(self.tuned, known.num_classes))
+            tuned = scores_of_counts(
+                known.count(above & known.positive), known.count(above), support
+            )
+            found |= {f"{name}_tuned": value for name, value in tuned.items()}
         if self.topk is not None:
             best = scores_of_counts(
                 known.count(known.in_topk & known.positive), known.count(known.in_topk), support
@@ -156,7 +168,7 @@ class MultiLabelMetric(BaseMetric):
             found["ranking_loss"], found["coverage"] = records.ranking.mean(0).tolist()
         if self.per_class:
             table = multilabel_table(self._class_names(), self.class_ap, hits, predicted, support)
-            print_log(f"\n{table}", logger="current")
+            tell(f"\n{table}", file_only=not self.show_table)
         return found
 
     def _check_num_classes(self, found: int) -> None:
@@ -180,10 +192,9 @@ class MultiLabelMetric(BaseMetric):
         self._said_absent = set(absent)
         names = self._class_names()
         few = ", ".join(names[i] for i in absent[:5]) + (", ..." if len(absent) > 5 else "")
-        print_log(
+        tell(
             f"{len(absent)} of {len(support)} classes have no positive in the evaluation data "
             f"({few}): they have no AP and are left out of the means over the classes.",
-            logger="current",
         )
 
     def _class_names(self) -> list[str]:

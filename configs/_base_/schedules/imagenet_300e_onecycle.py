@@ -10,7 +10,6 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type="OneCycleLR",
     eta_max=0.4,
-    total_steps=300,
     pct_start=0.3,
     by_epoch=True,
     convert_to_iter_based=True,

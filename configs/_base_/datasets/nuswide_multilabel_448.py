@@ -1,0 +1,51 @@
+# NUS-WIDE, 81 classes, as two tables with the columns path and labels, such as `Flickr/sun/1_2.jpg,sky|water` (see
+# data/README.md).
+_train_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="Albumentations", transforms=[dict(type="Resize", height=448, width=448)]),
+    dict(type="Cutout", factor=0.5),
+    dict(type="TorchVision", name="RandAugment", num_ops=2, magnitude=9),
+    dict(type="PackClsInputs"),
+]
+_test_pipeline = [
+    dict(type="LoadImage"),
+    dict(type="Albumentations", transforms=[dict(type="Resize", height=448, width=448)]),
+    dict(type="PackClsInputs"),
+]
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type="EpochSampler", shuffle=True),
+    collate_fn=dict(type="collate"),
+    dataset=dict(
+        type="CSVTags",
+        data_root="data/nuswide",
+        ann_file="train.csv",
+        label_column="labels",
+        pipeline=_train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type="EpochSampler", shuffle=False),
+    collate_fn=dict(type="collate"),
+    dataset=dict(
+        type="CSVTags",
+        data_root="data/nuswide",
+        ann_file="test.csv",
+        label_column="labels",
+        test_mode=True,
+        pipeline=_test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_cfg = dict()
+test_cfg = dict()
+val_evaluator = dict(type="MultiLabelMetric")
+test_evaluator = val_evaluator
