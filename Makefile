@@ -10,7 +10,9 @@ TORCH_INDEX ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-CONFIG := configs/quickstart/$(TASK)_digit_scenes.py
+# The config of a task is named after it, but for the tags.
+NAME_tags := multilabel
+CONFIG := configs/quickstart/$(or $(NAME_$(TASK)),$(TASK))_digit_scenes.py
 WORK_DIR := work_dirs/quickstart_$(TASK)
 # Stamps: made anew when the dependencies change, otherwise an installation happens once.
 INSTALLED := $(VENV)/.installed
@@ -31,7 +33,7 @@ help:  ## list the targets
 	@echo
 	@echo "  PYTHON=$(PYTHON)   the Python, 3.10 to 3.13, that $(VENV) is made with"
 	@echo "  TORCH_INDEX=URL  take torch and torchvision from this package index (CPU builds, say)"
-	@echo "  TASK=$(TASK)         what quickstart trains: configs/quickstart/TASK_digit_scenes.py"
+	@echo "  TASK=$(TASK)         what quickstart trains: cls, tags, ..., as configs/quickstart has them"
 	@echo "  WORKERS=$(WORKERS)        processes that run the tests; PYTEST_ARGS=... is passed on to pytest"
 
 install: $(INSTALLED)  ## make .venv and install the package, editable
@@ -39,20 +41,20 @@ install: $(INSTALLED)  ## make .venv and install the package, editable
 install-test: $(INSTALLED_TEST)  ## the same with what tests and checks need
 
 quickstart: task-known $(INSTALLED)  ## train, evaluate and predict on the embedded data set; draws a picture
-	$(BIN)/python tools/train.py $(CONFIG) --work-dir $(WORK_DIR)
+	$(BIN)/python tools/train.py $(CONFIG) --work-dir $(WORK_DIR) --channels-last
 	$(BIN)/python tools/test.py $(CONFIG) $(WORK_DIR)/best.pth
 	rm -rf $(WORK_DIR)/drawn
 	$(BIN)/python tools/predict.py $(WORK_DIR)/best.pth \
 		$$(ls data/digit_scenes/val/*.png | head -n 16) \
 		--out $(WORK_DIR)/predictions.json --draw $(WORK_DIR)/drawn
-	@drawn=$$(find $(WORK_DIR)/drawn -type f 2>/dev/null | sort | head -n 1); \
-	test -n "$$drawn" || { echo "error: predict drew nothing into $(WORK_DIR)/drawn" >&2; exit 1; }; \
-	echo; echo "A drawn prediction: $(CURDIR)/$$drawn"
+	@test -f $(WORK_DIR)/drawn/predictions.png || { \
+		echo "error: predict drew nothing into $(WORK_DIR)/drawn" >&2; exit 1; }
+	@echo; echo "The predictions, drawn: $(CURDIR)/$(WORK_DIR)/drawn/predictions.png"
 
 task-known:
 	@test -f $(CONFIG) || { \
 		echo "error: no quickstart for TASK=$(TASK). There are:" \
-			$(patsubst configs/quickstart/%_digit_scenes.py,%,$(wildcard configs/quickstart/*_digit_scenes.py)) >&2; \
+			$(patsubst multilabel,tags,$(patsubst configs/quickstart/%_digit_scenes.py,%,$(wildcard configs/quickstart/*_digit_scenes.py))) >&2; \
 		exit 1; }
 
 test: $(INSTALLED_TEST)  ## run all tests

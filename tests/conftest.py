@@ -83,7 +83,7 @@ train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.02, momentum=0.9))
-param_scheduler = dict(type="CosineAnnealingLR", T_max=2, convert_to_iter_based=True)
+param_scheduler = dict(type="CosineAnnealingLR", convert_to_iter_based=True)
 default_hooks = dict(logger=dict(interval=1))
 """
 

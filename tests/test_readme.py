@@ -20,6 +20,7 @@ import pytest
 import torch
 from huggingface_hub import constants
 from PIL import Image
+from torch.distributed.run import get_args_parser as torch_run
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -29,6 +30,7 @@ from tresnet_tasks.config_paths import config_names, find_config
 from tresnet_tasks.models import Classifier
 from tresnet_tasks.registry import DATASETS, MODELS
 from tresnet_tasks.training.launch import LaunchOptions, build_runner, load_config, prepare_config
+from tresnet_tasks.upstream.checkpoints import plain_data
 from tresnet_tasks.weights import HUB_WEIGHTS, convert_weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +39,7 @@ TINY = Arch((1, 1, 1, 1), 0.125, ("basic", "basic", "bottleneck", "bottleneck"))
 CLASSES = ("daisy", "rose")
 FLOWERS5 = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 MY_PHOTOS = "configs/transfer/my_photos.py"
+RETINANET = "retinanet_r50_fpn.py"
 # What the examples make; everything else that a page names has to be there.
 EXAMPLES = {
     MY_PHOTOS,
@@ -45,8 +48,16 @@ EXAMPLES = {
     "tresnet_tasks/heads/gem_head.py",
     "tests/heads/test_gem_head.py",
 }
+# Checkpoints that the examples name, and the configs that they are of.
+RUNS = {
+    "tags": "multilabel/my_csv",
+    "boxes": "det/fcos_tresnet_m_voc_xml",
+    "joint": "quickstart/multitask_digit_scenes",
+}
 # Too long for a test, a dry run on few images excepted; that their configs fit is tested.
-ONLY_PREPARED = {"train"}
+ONLY_PREPARED = re.compile(
+    r"\btrain\b(?!.*my_photos\.py --dry-run)|\btest(\.py)? .*(det/|quickstart/)"
+)
 
 
 class Block(NamedTuple):
@@ -75,22 +86,30 @@ def blocks(name: str, language: str) -> list[Block]:
 
 
 def console_lines() -> list[str]:
-    return [
-        line
-        for name in PAGES
-        for block in blocks(name, "console")
-        for line in block.text.splitlines()
-        if line.strip()
-    ]
+    shown = [block for name in PAGES for block in blocks(name, "console")]
+    lines = [line for block in shown for line in block.text.splitlines() if line.strip()]
+    scripts = [block for name in PAGES for block in blocks(name, "bash")]
+    return lines + re.findall("^srun .*$", "".join(s.text for s in scripts), re.MULTILINE)
 
 
 LINES = console_lines()
-OURS = [line for line in LINES if not line.startswith(("make ", "pip "))]
+BENCHMARKS = [line for line in LINES if "tools/benchmark.py" in line]
+OURS = [
+    line
+    for line in LINES
+    if not line.startswith(("make ", "pip ", ". ")) and line not in BENCHMARKS
+]
 
 
 def my_photos() -> str:
     """The fine-tuning config of the README."""
     (config,) = (b.text for b in blocks("README.md", "python") if MY_PHOTOS in b.text[:80])
+    return config
+
+
+def any_detector() -> str:
+    """The config of the README that begins with one of mmdet's."""
+    (config,) = (b.text for b in blocks("README.md", "python") if RETINANET in b.text)
     return config
 
 
@@ -102,10 +121,14 @@ def parsed(line: str) -> tuple[dict[str, str], str, list[str]]:
         key, _, value = words.pop(0).partition("=")
         environment[key] = value
     if words[0] == "torchrun":
-        assert words[1] == "--nproc-per-node" and words[2].isdigit()
-        words = ["python", *words[3:]]
+        launcher = torch_run().parse_args(words[1:])
+        words = ["python", launcher.training_script, *launcher.training_script_args]
+    if words[0] == "srun":
+        words = words[1:]
     if words[0] == "tresnet-tasks":
         return environment, words[1], words[2:]
+    if words[:3] == ["python", "-m", "tresnet_tasks"]:
+        return environment, words[3], words[4:]
     assert words[0] == "python", f"who runs {line!r}?"
     tool = Path(words[1])
     assert tool.parent == Path("tools") and (ROOT / tool).is_file()
@@ -143,6 +166,43 @@ def save_checkpoint(path: Path) -> None:
     torch.save({"state_dict": state, "meta": meta}, path)
 
 
+def save_run(folder: Path, name: str) -> None:
+    """The checkpoint of a run that has not learnt anything, of a config made small."""
+    arch = f"model.backbone={{'_delete_':True,'type':'TResNet','arch':{dict(TINY._asdict())}"
+    levels = {"tags": (3,), "boxes": (1, 2, 3), "joint": (0, 1, 2, 3)}[folder.name]
+    words = [f"{arch},'out_indices':{levels}}}"]
+    if folder.name == "boxes":
+        words += ["model.neck.out_channels=32", "model.bbox_head.feat_channels=32"]
+        words += ["test_dataloader.dataset.pipeline.1.scale=(96,64)"]
+    cfg = prepare_config(load_config(name, words), LaunchOptions(work_dir=str(folder)))
+    model = MODELS.build(cfg.model)
+    classes = {"classes": ("cat", "dog") if folder.name == "tags" else CLASSES}
+    meta = {"cfg": plain_data(cfg), "dataset_meta": {} if folder.name == "joint" else classes}
+    folder.mkdir(exist_ok=True)
+    torch.save({"state_dict": model.state_dict(), "meta": meta}, folder / "best.pth")
+
+
+def draw_own_data(root: Path) -> None:
+    """The folder ``data/mine`` of the examples: boxes in xml, labels in tables, lines of JSON."""
+    for folder in ("images", "JPEGImages"):
+        draw(root / folder, 2, seed=1)
+    (root / "train.jsonl").write_text(
+        '{"image": "images/a.jpg", "label": "rose"}\n{"image": "images/b.jpg", "label": "daisy"}\n'
+    )
+    for folder in ("Annotations", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True)
+    box = "<bndbox><xmin>3</xmin><ymin>3</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
+    for stem, name in zip("ab", CLASSES, strict=True):
+        size = "<size><width>32</width><height>24</height><depth>3</depth></size>"
+        found = f"<object><name>{name}</name>{box}</object>"
+        (root / f"Annotations/{stem}.xml").write_text(
+            f"<annotation><filename>{stem}.jpg</filename>{size}{found}</annotation>"
+        )
+    for split in ("train", "val"):
+        (root / f"ImageSets/Main/{split}.txt").write_text("a\nb\n")
+        (root / f"{split}.csv").write_text("path,cat,dog\nimages/a.jpg,1,0\nimages/b.jpg,-1,1\n")
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the examples name."""
@@ -154,10 +214,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FLOWERS5:
         for split in ("train", "val"):
             (desk / "data" / "flowers5" / split / name).mkdir(parents=True)
-    draw(desk / "data" / "mine" / "images", 2, seed=1)
-    (desk / "data/mine/train.jsonl").write_text(
-        '{"image": "images/a.jpg", "label": "rose"}\n{"image": "images/b.jpg", "label": "daisy"}\n'
-    )
+    draw_own_data(desk / "data" / "mine")
     shutil.copytree(ROOT / "configs" / "_base_", desk / "configs" / "_base_")
     (desk / MY_PHOTOS).parent.mkdir()
     (desk / MY_PHOTOS).write_text(my_photos(), encoding="utf-8")
@@ -166,6 +223,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for run in ("m", "my_photos"):
         (desk / "work_dirs" / run).mkdir(parents=True)
         shutil.copy(desk / "best.pth", desk / "work_dirs" / run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(desk)
+        for run, config in RUNS.items():
+            save_run(desk / "work_dirs" / run, config)
     convert_weights(desk / "best.pth", desk / "published.safetensors", layout="timm")
     for name in HUB_WEIGHTS:  # as the hub's client lays them down
         repo = desk / "hub" / f"models--{name.replace('/', '--')}"
@@ -197,7 +258,7 @@ def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @wraps(original)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        kwargs.update(num_workers=0, persistent_workers=False, prefetch_factor=None)
+        kwargs.update(num_workers=0, persistent_workers=False, prefetch_factor=None, timeout=0)
         original(self, *args, **kwargs)
 
     monkeypatch.setattr(DataLoader, "__init__", init)
@@ -230,6 +291,26 @@ def test_a_make_line_has_its_target(line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("line", BENCHMARKS)
+def test_a_benchmark_is_there(line: str) -> None:
+    python, tool, name = shlex.split(line)
+    assert (python, tool) == ("python", "tools/benchmark.py")
+    assert (ROOT / "tools" / "benchmarks" / f"{name}.py").is_file()
+
+
+def test_the_environment_is_the_one_that_make_makes() -> None:
+    (line,) = {line for line in LINES if line.startswith(". ")}
+    venv = re.search(r"^VENV := (\S+)$", page("Makefile"), re.MULTILINE)[1]
+    assert line == f". {venv}/bin/activate"
+
+
+def numbers_of_classes(model: Any) -> set[int]:
+    """What the heads of a model's config tell apart."""
+    heads = [model.get("head"), model.get("bbox_head"), *model.get("heads", {}).values()]
+    heads = [head.get("detector", {}).get("bbox_head", head) for head in heads if head]
+    return {head.num_classes for head in heads}
+
+
 @pytest.mark.parametrize("line", OURS)
 def test_a_line_is_understood(line: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment, command, words = parsed(line)
@@ -240,13 +321,12 @@ def test_a_line_is_understood(line: str, desk: Path, monkeypatch: pytest.MonkeyP
         assert find_config(args.config).is_file()
         options = LaunchOptions(amp=getattr(args, "amp", None))
         cfg = prepare_config(load_config(args.config), options)
-        assert cfg.model.head.num_classes == len(FLOWERS5 if environment else CLASSES)
+        number = len(FLOWERS5 if environment else CLASSES)
+        expected = 10 if "digit_scenes" in args.config else number
+        assert numbers_of_classes(cfg.model) == {expected}
 
 
-@pytest.mark.parametrize(
-    "line",
-    [li for li in OURS if parsed(li)[1] not in ONLY_PREPARED or "my_photos.py --dry-run" in li],
-)
+@pytest.mark.parametrize("line", [line for line in OURS if not ONLY_PREPARED.search(line)])
 def test_a_cheap_line_runs(line: str, desk: Path, capfd: pytest.CaptureFixture[str]) -> None:
     environment, command, words = parsed(line)
     assert not environment
@@ -272,7 +352,7 @@ def run(code: str, namespace: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    [b.text for b in blocks("README.md", "python") if b.text != my_photos()],
+    [b.text for b in blocks("README.md", "python") if b.text not in (my_photos(), any_detector())],
     ids=lambda code: re.search(r"(\w+)\(", code)[1],
 )
 def test_a_python_example_of_the_readme_runs(code: str, desk: Path) -> None:
@@ -290,8 +370,19 @@ def test_the_fine_tuning_config_starts_from_the_published_weights(
     assert torch.equal(model.state_dict()[name].cpu(), published[name])
 
 
+def test_the_backbone_goes_into_a_config_of_mmdet(desk: Path) -> None:
+    path = desk / "configs" / "transfer" / "retinanet.py"
+    path.write_text(any_detector(), encoding="utf-8")
+    data = "{'_delete_':True,'type':'VocDetection','data_root':'data/mine','pipeline':[{'type':'LoadImage'}]}"
+    splits = ("train", "val", "test")
+    cfg = load_config(str(path), [f"{split}_dataloader.dataset={data}" for split in splits])
+    model = prepare_config(cfg, LaunchOptions(work_dir=str(desk))).model
+    assert model.neck.in_channels == list(TINY.channels[1:])
+    assert model.bbox_head.num_classes == len(CLASSES)
+
+
 def test_the_fine_tuning_config_is_as_short_as_a_config_may_be() -> None:
-    assert len(my_photos().splitlines()) <= 60
+    assert len(my_photos().splitlines()) <= 80
 
 
 @pytest.mark.parametrize("heading", ["Add a variant", "Add a reader", "Add a head"])
@@ -333,7 +424,8 @@ def test_the_rooms_of_architecture_exist() -> None:
 
 
 def test_the_readme_lists_every_config() -> None:
-    listed = set(re.findall(r"`((?:cls|quickstart)/\w+)`", page("README.md")))
+    kinds = "|".join(sorted({name.split("/")[0] for name in config_names()}))
+    listed = set(re.findall(rf"`((?:{kinds})/\w+)`", page("README.md")))
     assert listed == set(config_names())
 
 

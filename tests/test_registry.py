@@ -36,6 +36,11 @@ def test_our_names_are_found_without_any_import() -> None:
     assert MODELS.get("tresnet_tasks.LinearHead").__module__.startswith("tresnet_tasks.heads")
 
 
+def test_mmdets_transform_comes_before_mmcvs_of_the_same_name() -> None:
+    assert registry.TRANSFORMS.get("Resize").__module__.startswith("mmdet.")
+    assert registry.TRANSFORMS.get("RandomChoiceResize").__module__.startswith("mmcv.")
+
+
 def test_names_of_mmengine_are_found() -> None:
     assert HOOKS.get("CheckpointHook").__module__.startswith("mmengine.")
     assert HOOKS.get("mmengine.CheckpointHook").__module__.startswith("mmengine.")
@@ -100,6 +105,13 @@ def test_building_an_unknown_name_names_the_nearest() -> None:
 
 
 @pytest.mark.usefixtures("without_mmdet")
+def test_building_does_not_mind_the_scope_that_another_runner_left() -> None:
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        built = MODELS.build(dict(type="SoftCrossEntropy"))
+        assert DefaultScope.get_current_instance().scope_name == "mmdet"  # and leaves it as it was
+    assert type(built).__module__.startswith("tresnet_tasks.")
+
+
 def test_a_name_like_no_other_gets_no_hint() -> None:
     with pytest.raises(KeyError) as error:
         MODELS.get("qqqqqqqqqqqq")

@@ -1,8 +1,9 @@
 """Registries of this project: children of mmengine's, scope ``tresnet_tasks``.
 
 A bare name is looked up here, then in mmengine, then in mmdet, so that mmdet's parts build their
-default losses and assigners under our scope too. A name found nowhere is answered with the nearest
-right ones.
+default losses and assigners under our scope too; of a transform that mmcv and mmdet both have, such
+as ``Resize``, mmdet's is meant, which knows masks and boxes. A name found nowhere is answered with
+the nearest right ones.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from importlib import import_module
 from typing import Any
 
 from mmengine import registry as root
+
+from .upstream.package_paths import install as _install_package_paths
+from .upstream.ssd_head import repair as repair_ssd_head
+
+# Whoever reads a config has this module imported: a config may begin with one of mmdet's.
+_install_package_paths()
 
 SCOPE = "tresnet_tasks"
 
@@ -55,10 +62,17 @@ class TaskRegistry(root.Registry):
         while registry is not None:
             registry.import_from_location()
             if key in registry.module_dict:
-                return registry.module_dict[key]
+                return self._for_boxes(key, registry.module_dict[key])
             registry = registry.parent
         sibling = self.mmdet_sibling()
         return None if sibling is None else sibling.module_dict.get(key)
+
+    def _for_boxes(self, key: str, found: Any) -> Any:
+        """mmdet's transform where it has one of the name of mmcv's."""
+        if not str(getattr(found, "__module__", "")).startswith("mmcv.transforms"):
+            return found
+        sibling = self.mmdet_sibling()
+        return found if sibling is None else sibling.module_dict.get(key, found)
 
     def mmdet_sibling(self) -> root.Registry | None:
         """mmdet's registry of this kind, filled, or None where mmdet cannot be imported."""
@@ -67,6 +81,8 @@ class TaskRegistry(root.Registry):
             sibling = self.parent.children.get("mmdet")
             if sibling is not None:
                 sibling.import_from_location()
+                if self.name == "model":
+                    repair_ssd_head()
         except (ImportError, AttributeError):
             # mmdet is optional for classification; the names it would have added are then unknown.
             return None

@@ -40,7 +40,6 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=1e-3, begin=0, end=3, convert_to_iter_based=True),
     dict(
         type="CosineAnnealingLR",
-        T_max=297,
         eta_min=1e-5,
         begin=3,
         end=300,

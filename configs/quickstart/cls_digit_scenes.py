@@ -51,7 +51,6 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type="OneCycleLR",
     eta_max=4e-3,
-    total_steps=_epochs,
     pct_start=0.2,
     by_epoch=True,
     convert_to_iter_based=True,

@@ -4,7 +4,7 @@
 # TResNet-M from random weights at 128 px, on two laptop cores.
 _base_ = ["../_base_/models/tresnet_cls.py", "../_base_/runtime.py"]
 _root = "{{$FLOWERS5:data/flowers5}}"
-_epochs = 20
+_epochs = 16
 _train_pipeline = [
     dict(type="LoadImage"),
     dict(
@@ -68,7 +68,6 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type="OneCycleLR",
     eta_max=1e-3,
-    total_steps=_epochs,
     pct_start=0.2,
     by_epoch=True,
     convert_to_iter_based=True,

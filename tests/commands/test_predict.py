@@ -167,13 +167,29 @@ def test_drawing_over_the_images_is_refused(
     assert (images / "a.png").read_bytes() == before
 
 
-def test_an_unreadable_image_ends_the_run_and_writes_nothing(
+def test_an_unreadable_image_ends_the_run_and_keeps_what_was_predicted(
     weights: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (images / "broken.jpg").write_bytes(b"\xff\xd8 broken")
     assert predict(weights, images, "--out", tmp_path / "r.csv") == 1
-    assert "broken.jpg" in capsys.readouterr().err
-    assert not (tmp_path / "r.csv").exists()
+    told = capsys.readouterr().err
+    assert "broken.jpg" in told and "--on-error skip" in told and "on_error" not in told
+    assert "r.csv has the first 2 predictions of 4 images" in told
+    lines = (tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()
+    assert [Path(line.split(",")[0]).name for line in lines[1:]] == ["a.png", "b [red].jpg"]
+
+
+@pytest.mark.parametrize("option", ["--out", "--draw"])
+def test_a_target_that_cannot_be_written_is_told_before_predicting(
+    option: str, weights: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    target = file / "r.csv" if option == "--out" else file
+    assert predict(weights, images, option, target) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and "Errno" not in told.err
+    assert f"{option} {target} cannot be" in told.err and "Name a" in told.err
 
 
 def test_unreadable_images_can_be_left_out_listed_and_counted(

@@ -86,7 +86,7 @@ def test_resuming_a_finished_run_says_that_nothing_is_left(
 def test_resume_takes_a_path(tiny_run: Any, command: Any, tmp_path: Path) -> None:
     first = tiny_run.work_dir / "epoch_1.pth"
     printed = command("train", tiny_run.config, "--work-dir", tmp_path, "--resume", first)
-    assert "epoch 2/2 [1/3]" in printed and "epoch 1/2" not in printed
+    assert "epoch 2/2 [1/3]" in printed and "epoch 1/2 [" not in printed
 
 
 def test_resume_from_the_middle_ends_as_the_undisturbed_run(
@@ -103,7 +103,7 @@ def test_resume_can_be_asked_for_in_the_config(tiny_run: Any, command: Any, tmp_
     first = tiny_run.work_dir / "epoch_1.pth"
     options = ("--cfg-options", "resume=True", f"load_from={first}")
     printed = command("train", tiny_run.config, "--work-dir", tmp_path, *options)
-    assert "epoch 2/2 [1/3]" in printed and "epoch 1/2" not in printed
+    assert "epoch 2/2 [1/3]" in printed and "epoch 1/2 [" not in printed
 
 
 def test_resume_without_a_checkpoint_starts_and_says_so(
@@ -123,21 +123,17 @@ def test_bf16_trains_on_the_cpu(tiny_config: Config, command: Any, tmp_path: Pat
     assert checkpoint["state_dict"]["head.fc.weight"].dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("option", "expected"),
-    [(("--amp", "fp16"), "--amp bf16"), (("--launcher", "pytorch"), "Leave --launcher out")],
-)
 def test_what_needs_a_gpu_is_refused_in_plain_words_without_one(
-    option: tuple[str, str],
-    expected: str,
     tiny_config: Config,
     command: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    printed = command("train", tiny_config(), "--work-dir", tmp_path / "w", *option, status=1)
-    assert "CUDA" in printed and expected in printed
+    printed = command(
+        "train", tiny_config(), "--work-dir", tmp_path / "w", "--amp", "fp16", status=1
+    )
+    assert "CUDA" in printed and "--amp bf16" in printed
     assert not (tmp_path / "w").exists()
 
 

@@ -20,6 +20,7 @@ def config(make_config: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     config = copy.deepcopy(make_config())
     sizes = {"embed_dims": 16, "num_heads": 2, "feedforward_channels": 8}
     config["model"]["head"] = {"type": "MLDecoderHead", **sizes}
+    config["test_dataloader"]["dataset"]["type"] = "CocoTags"  # several labels an image
     return config
 
 

@@ -122,9 +122,14 @@ def test_no_images_give_no_predictions(checkpoint: Path) -> None:
 def test_building_leaves_mmengines_scope_and_grad_mode_alone(
     checkpoint: Path, pixels: Pixels
 ) -> None:
-    before = DefaultScope.get_current_instance()
+    # By name: mmengine copies its record of a runner that another test has left.
+    def scope() -> str | None:
+        current = DefaultScope.get_current_instance()
+        return current and current.scope_name
+
+    before = scope()
     Predictor(checkpoint)(pixels)
-    assert DefaultScope.get_current_instance() is before
+    assert scope() == before
     assert torch.is_grad_enabled()
 
 

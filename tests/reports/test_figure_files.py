@@ -15,6 +15,20 @@ def test_what_cannot_be_drawn_is_replaced(name: str) -> None:
     assert readable(name, "#3") == "#3"
 
 
+@pytest.mark.parametrize(
+    ("name", "fallback", "expected"),
+    [
+        ("n\u00e4me \U0010fffd\U0010fffe.jpg", "", "n\u00e4me ….jpg"),
+        ("rose \U0010fffd", "#3", "#3 rose …"),
+        ("\U0010fffd - \U0010fffe", "#3", "#3"),
+    ],
+)
+def test_of_a_name_that_can_be_drawn_in_part_the_part_is_shown(
+    name: str, fallback: str, expected: str
+) -> None:
+    assert readable(name, fallback) == expected
+
+
 def test_a_name_becomes_one_line() -> None:
     assert readable("two\n\tlines", "#3") == "two lines"
 

@@ -41,7 +41,7 @@ def test_the_tiny_config_passes(tiny_config: Write) -> None:
         ("lr=0.02", "lrr=0.02", "optim_wrapper.optimizer", "lrr", "lr"),
         ("max_epochs=2", "max_epoch=2", "train_cfg", "max_epoch", "max_epochs"),
         ("topk=(1,)", "topkk=(1,)", "val_evaluator", "topkk", "topk"),
-        ("T_max=2", "Tmax=2", "param_scheduler", "Tmax", "T_max"),
+        ("convert_to_iter_based=True", "Tmax=2", "param_scheduler", "Tmax", "T_max"),
         ("num_workers=0", "num_worker=0", "train_dataloader", "num_worker", "num_workers"),
         ("data_root=_root", "root=_root", "train_dataloader.dataset", "root", "data_root"),
         ("shuffle=True", "shufle=True", "train_dataloader.sampler", "shufle", "shuffle"),

@@ -35,7 +35,7 @@ def test_it_works_for_a_run_counted_in_iterations(tiny_config: Write) -> None:
     config = tiny_config(
         "train_cfg = dict(by_epoch=False, max_iters=50, val_interval=10)\n"
         "param_scheduler = dict(type='OneCycleLR', eta_max=0.1, total_steps=50, by_epoch=False)\n"
-        "default_hooks['checkpoint'] = dict(by_epoch=False, interval=10)"
+        "default_hooks['checkpoint'] = dict(by='step', interval=10)"
     )
     assert run(config).steps == 50
 
@@ -74,3 +74,13 @@ def test_its_words() -> None:
     text = str(DryRun(0.5, 64, 7200, 2048.0, 120.0))
     assert "0.5 s a step (128 img/s); 7,200 steps take 1:00:00" in text
     assert "2,048 MiB at the peak, checkpoints of 120.0 MiB" in text
+
+
+def test_it_works_where_a_schedule_begins_after_its_own_few_steps(tiny_config: Write) -> None:
+    config = tiny_config(
+        "train_cfg['max_epochs'] = 8\n"
+        "optim_wrapper['accumulative_counts'] = 2\n"
+        "param_scheduler = [dict(type='LinearLR', start_factor=0.1, end=3),\n"
+        "    dict(type='CosineAnnealingLR', begin=3, T_max=5, convert_to_iter_based=True)]"
+    )
+    assert run(config).steps == 8 * 3

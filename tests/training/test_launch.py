@@ -9,6 +9,7 @@ import torch
 
 from tresnet_tasks.training import launch
 from tresnet_tasks.training.launch import LaunchOptions, load_config, prepare_config
+from tresnet_tasks.upstream.checkpoints import read_checkpoint
 
 Write = Callable[..., Path]
 
@@ -106,16 +107,12 @@ def test_another_seed_than_the_resumed_runs_gives_way_and_is_told(
 def test_all_processes_agree_on_the_drawn_seed(
     tiny_config: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = []
-
     def receive(values: list[Any]) -> None:  # as a rank other than 0 does
         values[0] = 77
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(launch, "init_dist", lambda *args, **kwargs: started.append((args, kwargs)))
+    monkeypatch.setattr(launch, "join_processes", lambda *args: None)
     monkeypatch.setattr(launch, "broadcast_object_list", receive)
     cfg = prepared(tiny_config(), launcher="pytorch")
-    assert started == [(("pytorch",), {"backend": "nccl"})]
     assert cfg.randomness.seed == cfg.train_dataloader.sampler.seed == 77
 
 
@@ -132,6 +129,17 @@ def test_workers_are_no_more_than_cores(
 def test_without_workers_their_settings_go(tiny_config: Write) -> None:
     cfg = prepared(tiny_config("train_dataloader['persistent_workers'] = True"))
     assert "persistent_workers" not in cfg.train_dataloader
+
+
+def test_hanging_workers_are_waited_for_a_quarter_of_an_hour_unless_stated(
+    tiny_config: Write,
+) -> None:
+    cfg = prepared(
+        tiny_config(
+            "train_dataloader['num_workers'] = 1\nval_dataloader.update(num_workers=1, timeout=5)"
+        )
+    )
+    assert (cfg.train_dataloader.timeout, cfg.val_dataloader.timeout) == (900, 5)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +163,17 @@ def test_channels_last_keeps_the_rest_of_the_preprocessor(tiny_config: Write) ->
     config = tiny_config("model['data_preprocessor'] = dict(mix_prob=0.5)")
     preprocessor = prepared(config, channels_last=True).model.data_preprocessor
     assert preprocessor == {"type": "Preprocessor", "mix_prob": 0.5, "channels_last": True}
+
+
+def test_a_run_of_other_processes_goes_on_with_the_same_images_a_step(
+    tiny_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = read_checkpoint(tiny_run.best)
+    checkpoint["meta"]["loader"] = {"batch_size": 4, "processes": 2, "accumulation": 1}
+    torch.save(checkpoint, tmp_path / "of_two.pth")
+    stored = load_config(str(tiny_run.config))
+    cfg = prepare_config(stored, LaunchOptions(resume=str(tmp_path / "of_two.pth")))
+    assert cfg.optim_wrapper.accumulative_counts == 2
+    assert "1 processes make the same with optim_wrapper.accumulative_counts=2" in (
+        capsys.readouterr().out
+    )

@@ -94,3 +94,26 @@ def test_unknown_suffix_is_refused_before_reading(tmp_path):
 def _saved(obj, folder):
     torch.save(obj, folder / "in.pth")
     return folder / "in.pth"
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_fused_weights_have_no_batch_norm_and_a_bias(tiny, build, tmp_path, suffix):
+    torch.save({"state_dict": build(tiny["arch"]).state_dict()}, tmp_path / "best.pth")
+    told = convert_weights(tmp_path / "best.pth", tmp_path / f"fused{suffix}", fuse=True)
+    assert "fused" in told
+    names = read_weights(tmp_path / f"fused{suffix}").converted.state_dict
+    assert "body.conv1.conv.bias" in names
+    assert not any(".bn." in name for name in names)
+
+
+def test_a_model_refuses_fused_weights(tiny, build, tmp_path):
+    torch.save({"state_dict": build(tiny["arch"]).state_dict()}, tmp_path / "best.pth")
+    convert_weights(tmp_path / "best.pth", tmp_path / "fused.pth", fuse=True)
+    with pytest.raises(ValueError, match="are fused"):
+        load_weights(build(tiny["arch"]), tmp_path / "fused.pth")
+
+
+def test_timm_has_no_fused_layout(tiny, tmp_path):
+    source = _saved(tiny["timm"].state_dict(), tmp_path)
+    with pytest.raises(ValueError, match="fused"):
+        convert_weights(source, tmp_path / "out.pth", layout="timm", fuse=True)

@@ -61,6 +61,15 @@ def test_misspelt_name_is_answered_with_the_nearest(cache):
         find_weights("timm/tresnet_xl.mil_in1k")
 
 
+@pytest.mark.parametrize("name", ["nope.pth", "runs/best.pth", "runs/best", "timm/w.safetensors"])
+def test_path_that_does_not_exist_is_told_with_where_it_was_looked_for(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as told:
+        find_weights(name)
+    assert f"{tmp_path / name} does not exist" in str(told.value)
+    assert "resnet_xl" not in str(told.value)
+
+
 def test_file_of_that_name_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "timm").mkdir()

@@ -33,7 +33,7 @@ def reference(arch):
 def said(monkeypatch):
     """What the loader logs."""
     lines = []
-    monkeypatch.setattr(load, "print_log", lambda text, **kwargs: lines.append(text))
+    monkeypatch.setattr(load, "tell", lambda text, **kwargs: lines.append(text))
     return lines
 
 

@@ -15,7 +15,7 @@ DIMS, GROUPS, CLASSES = 16, 2, 5
 @pytest.fixture
 def said(monkeypatch):
     lines = []
-    monkeypatch.setattr(load, "print_log", lambda text, **kwargs: lines.append(text))
+    monkeypatch.setattr(load, "tell", lambda text, **kwargs: lines.append(text))
     return lines
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -19,7 +21,7 @@ def plain_message(error: BaseException) -> str | None:
     Returns:
         The message, if ``error`` is a user's mistake: raised by this package (in a DataLoader's
         worker too, or passed on by a library that wrapped it), or the system's refusal of a named
-        file. None otherwise: then only a traceback tells what happened.
+        file or of more room on a disk. None otherwise: then only a traceback tells what happened.
     """
     for link in _chain(error):
         if not _may_be_the_users(link):
@@ -29,7 +31,7 @@ def plain_message(error: BaseException) -> str | None:
         told = _from_worker(_text(link))
         if told is not None:
             return told
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         return str(error)
     return None
 

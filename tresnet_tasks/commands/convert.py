@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take the raw weights where the file also has their running average",
     )
+    parser.add_argument(
+        "--fuse",
+        action="store_true",
+        help="multiply each batch norm into its convolution: a smaller file, for predict alone",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
 
 
@@ -72,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             layout=args.format,
             slopes=slopes,
             ema=not args.no_ema,
+            fuse=args.fuse,
             overwrite=args.overwrite,
         )
     )

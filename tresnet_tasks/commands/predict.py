@@ -1,24 +1,29 @@
-"""Classify images with a trained model.
+"""Classify images, or find objects on them, with a trained model.
 
 WEIGHTS is a checkpoint of `train`, which carries its config; with --config also any published
 TResNet file or a hub name such as timm/tresnet_m.miil_in1k. Checkpoints are read as data: one that
 carries code is refused.
 
 On a terminal the classes come as a table, else as one line an image with tabs between: path, class,
-score, and the --topk best classes as "name score, name score, ...".
+score, and the --topk best classes as "name score, name score, ...". Of a model with several labels
+an image, class and score are those of all classes above their thresholds; of a detector, of all
+objects above its threshold.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._pictures import SHEET_IMAGES, Pictures
+from ._results import check_writable, write_results
+
 if TYPE_CHECKING:
-    from ..inference import Prediction
-    from ..reports import DrawnPrediction
+    from ..inference.predictor import Answer
 
 EXAMPLES = """\
 examples:
@@ -29,12 +34,15 @@ examples:
 results.csv has a line an image: path,class_id,class_name,score and, for the second best class on,
 class_name_2,score_2,... up to --topk. results.json is a list of objects with path, class_id,
 class_name, score, and top: the --topk best classes. A large --topk keeps the scores of all classes.
+Of a model with several labels an image, results.csv has path,labels,scores with a bar between the
+labels, and results.json has labels, the classes above their thresholds, in place of the best class.
+Of a detector, results.csv has a line an object: path,class_id,class_name,score,x1,y1,x2,y2 in pixels
+of the image, and results.json is COCO's list of results (image_id is the number that a file is named
+by, else a count from 1; file_name says which). Both hold the objects below the threshold too.
 """
 
 _SUFFIXES = (".csv", ".json")
 _TABLE_ROWS = 50  # of a table on a terminal
-_SHEET_IMAGES = 24  # more on one sheet are too small to read
-_DRAWN_SIDE = 520  # pixels; no picture shows more
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +63,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draw",
         metavar="DIR",
         help=f"draw a picture of every image with its classes, and a sheet of the first "
-        f"{_SHEET_IMAGES}, whose path is printed last",
+        f"{SHEET_IMAGES}, whose path is printed last",
     )
     parser.add_argument(
         "--topk", metavar="K", type=_positive, default=5, help="classes an image (default: 5)"
+    )
+    parser.add_argument(
+        "--thresholds",
+        metavar="FILE.json|X",
+        type=_thresholds,
+        help="several labels an image: predict what is above these thresholds, a file of `test "
+        "--find-thresholds` or one number (default: the checkpoint's, else 0.5); a detector: one "
+        "number, above which objects are printed and drawn (default: 0.3)",
     )
     parser.add_argument(
         "--batch-size", metavar="N", type=_positive, default=32, help="images at once (default: 32)"
@@ -78,14 +94,19 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         FileNotFoundError: if the weights, the config or a path is not there.
-        ValueError: if the weights are refused, or an image cannot be read.
+        ValueError: if the weights are refused, an image cannot be read, or results cannot be written.
     """
     # Not at the top: `--help` must not wait for torch.
+    from ..datasets import UnreadableImageError
     from ..inference import Predictor, list_images
 
     paths = [str(path) for path in list_images(args.paths)]
-    pictures = _Pictures(Path(args.draw), paths, args.topk) if args.draw else None
-    predictor = Predictor(args.weights, config=args.config, device=args.device)
+    if args.out:
+        check_writable(args.out)
+    pictures = Pictures(Path(args.draw), paths, args.topk) if args.draw else None
+    predictor = Predictor(
+        args.weights, config=args.config, device=args.device, thresholds=args.thresholds
+    )
 
     printer = _Printer(args.topk)
     rows: list[dict[str, Any]] = []
@@ -94,20 +115,29 @@ def run(args: argparse.Namespace) -> int:
     def leave_out(path: str, error: Exception) -> None:
         left_out.append(str(error))
 
-    with _progress(len(paths)) as advance:
-        for prediction in predictor.stream(
-            paths, args.batch_size, on_unreadable=leave_out if args.on_error == "skip" else None
-        ):
-            printer.add(prediction)
-            if args.out:
-                rows.append(prediction.to_dict(args.topk))
-            if pictures is not None:
-                pictures.add(prediction)
-            advance(len(left_out) + printer.count)
-    printer.finish()
+    try:
+        with _progress(len(paths)) as advance:
+            for prediction in predictor.stream(
+                paths, args.batch_size, on_unreadable=leave_out if args.on_error == "skip" else None
+            ):
+                printer.add(prediction)
+                if args.out:
+                    rows.append(prediction.to_dict(args.topk))
+                if pictures is not None:
+                    pictures.add(prediction)
+                advance(len(left_out) + printer.count)
+    except UnreadableImageError as error:
+        raise ValueError(f"{error} --on-error skip leaves such images out.") from error
+    finally:  # whatever ends it, what was predicted is kept
+        printer.finish()
+        if rows:
+            write_results(rows, args.out)
+            if len(rows) + len(left_out) < len(paths):
+                print(
+                    f"{args.out} has the first {len(rows)} predictions of {len(paths)} images.",
+                    file=sys.stderr,
+                )
     _tell_left_out(left_out, len(paths))
-    if args.out:
-        _write(rows, args.out)
     if pictures is not None:
         print(pictures.finish())
     return 0
@@ -124,6 +154,13 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number of 1 or more")
     return value
+
+
+def _thresholds(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _out_file(text: str) -> Path:
@@ -155,11 +192,11 @@ class _Printer:
             # A file name may hold bytes that are no text, and a terminal may know ASCII alone.
             reconfigure(errors="backslashreplace")
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, prediction: Answer) -> None:
         """Print one, or keep it for the table."""
         self.count += 1
         top = ", ".join(f"{name} {score:.3f}" for name, score in prediction.topk(self.topk))
-        row = (str(prediction.path), prediction.class_name, f"{prediction.score:.4f}", top)
+        row = (str(prediction.path), *prediction.told(), top)
         if not self.console.is_terminal:
             print("\t".join(" ".join(cell.split("\t")).replace("\n", " ") for cell in row))
         elif len(self.rows) < _TABLE_ROWS:
@@ -198,8 +235,6 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _tell_left_out(left_out: Sequence[str], total: int) -> None:
-    import sys
-
     if not left_out:
         return
     for message in left_out:
@@ -207,103 +242,3 @@ def _tell_left_out(left_out: Sequence[str], total: int) -> None:
     if len(left_out) == total:
         raise ValueError(f"none of the {total} images can be read. Check the paths.")
     print(f"left out {len(left_out)} of {total} images: they cannot be read.", file=sys.stderr)
-
-
-# -------------------------------------------------------------------------------- into files
-
-
-def _write(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    from ..upstream.checkpoints import complete_file
-
-    with (
-        complete_file(path) as temporary,
-        # surrogateescape: file names go out as the bytes that they are
-        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        if path.suffix.lower() == ".json":
-            import json
-
-            json.dump(rows, file, indent=1, ensure_ascii=False)
-        else:
-            import csv
-
-            csv.writer(file, lineterminator="\n").writerows(_table(rows))
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
-    """Lines of a CSV file, the header first."""
-    width = len(rows[0]["top"]) if rows else 1
-    more = [f"{key}_{rank}" for rank in range(2, width + 1) for key in ("class_name", "score")]
-    yield ["path", "class_id", "class_name", "score", *more]
-    for row in rows:
-        rest = [top[key] for top in row["top"][1:] for key in ("class_name", "score")]
-        yield [row["path"], row["class_id"], row["class_name"], row["score"], *rest]
-
-
-class _Pictures:
-    """Draws predictions into a folder: ``<name>.png`` for every image, ``predictions.png`` for all.
-
-    Args:
-        folder: where to; it is made.
-        paths: of the images to come.
-        topk: how many classes are shown.
-
-    Raises:
-        ValueError: if one of the images lies in ``folder``: it might be overwritten.
-        OSError: if the folder cannot be made.
-    """
-
-    def __init__(self, folder: Path, paths: Sequence[str], topk: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        inside = next((p for p in paths if Path(p).resolve().parent == folder.resolve()), None)
-        if inside is not None:
-            raise ValueError(
-                f"--draw {folder} is the folder of {inside}, which might be overwritten. Name "
-                "another folder; it is made if need be."
-            )
-        self.folder = folder
-        self.topk = topk
-        self.sheet: list[DrawnPrediction] = []
-        # Lower case: some file systems take A.png and a.png for one file.
-        self._names = {"predictions"}
-
-    def add(self, prediction: Prediction) -> None:
-        """Draw one prediction."""
-        from ..reports import draw_prediction
-
-        drawn = self._drawn(prediction)
-        draw_prediction(drawn, self.folder / f"{self._free_name(str(prediction.path))}.png")
-        if len(self.sheet) < _SHEET_IMAGES:
-            self.sheet.append(drawn)
-
-    def finish(self) -> Path:
-        """Draw the sheet of the first images; returns its path."""
-        from ..reports import draw_contact_sheet
-
-        return draw_contact_sheet(self.sheet, self.folder / "predictions.png")
-
-    def _drawn(self, prediction: Prediction) -> DrawnPrediction:
-        import numpy as np
-        from PIL import Image
-
-        from ..datasets.image_io import decode_image, read_bytes
-        from ..reports import DrawnPrediction
-
-        path = str(prediction.path)
-        pixels, _ = decode_image(read_bytes(path), name=path, min_side=_DRAWN_SIDE)
-        image = Image.fromarray(pixels)
-        image.thumbnail((_DRAWN_SIDE, _DRAWN_SIDE))
-        names, scores = zip(*prediction.topk(self.topk), strict=True)
-        labels = prediction.top_labels(self.topk)
-        title = Path(path).name
-        return DrawnPrediction(np.asarray(image), names, scores, labels=labels, title=title)
-
-    def _free_name(self, path: str) -> str:
-        """The image's name without its ending, with a number where an earlier one had it."""
-        stem = name = Path(path).stem
-        number = 1
-        while name.lower() in self._names:
-            number += 1
-            name = f"{stem}_{number}"
-        self._names.add(name.lower())
-        return name

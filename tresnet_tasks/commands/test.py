@@ -6,6 +6,7 @@ examples:
   tresnet-tasks test quickstart/cls_digit_scenes work_dirs/cls_digit_scenes/best.pth
   tresnet-tasks test cls/tresnet_m_imagenet timm/tresnet_m.miil_in1k
   tresnet-tasks test cls/tresnet_m_imagenet_448 tresnet_m_448.pth --out metrics.json
+  tresnet-tasks test multilabel/tresnet_l_coco_448 MS_COCO_TRresNet_L_448_86.6.pth --find-thresholds thresholds.json
 """
 
 from __future__ import annotations
@@ -22,6 +23,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where logs and pictures go, in its folder test (default: work_dirs/NAME)",
     )
     parser.add_argument("--out", metavar="FILE.json", help="also write the metrics here")
+    parser.add_argument(
+        "--thresholds",
+        metavar="FILE.json",
+        help="several labels an image: also score at these thresholds, in place of the checkpoint's",
+    )
+    parser.add_argument(
+        "--find-thresholds",
+        metavar="FILE.json",
+        help="several labels an image: find thresholds on these data and write them; use them with --thresholds of "
+        "test and predict on other data",
+    )
+    parser.add_argument(
+        "--precision",
+        type=float,
+        help="with --find-thresholds: the precision to reach in each class (default: the highest F1)",
+    )
+    parser.add_argument(
+        "--temperature", action="store_true", help="with --find-thresholds: also fit a temperature"
+    )
     parser.add_argument("--channels-last", action="store_true", help="channels_last memory format")
     parser.add_argument(
         "--compile", action="store_true", help="compile the backbone (needs a C++ compiler)"
@@ -42,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate."""
     from ..training.evaluate import evaluate
     from ..training.launch import LaunchOptions, load_config
+    from ..training.test_thresholds import TestThresholds
 
     options = LaunchOptions(
         work_dir=args.work_dir,
@@ -49,5 +70,9 @@ def run(args: argparse.Namespace) -> int:
         channels_last=args.channels_last,
         launcher=args.launcher,
     )
-    evaluate(load_config(args.config, args.cfg_options), args.weights, options, out=args.out)
+    thresholds = TestThresholds(
+        args.thresholds, args.find_thresholds, args.precision, args.temperature
+    )
+    cfg = load_config(args.config, args.cfg_options)
+    evaluate(cfg, args.weights, options, out=args.out, thresholds=thresholds)
     return 0

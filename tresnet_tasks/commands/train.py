@@ -7,6 +7,10 @@ examples:
   tresnet-tasks train cls/tresnet_m_imagenet --dry-run            one batch through everything, then stop
   tresnet-tasks train cls/tresnet_m_imagenet --cfg-options train_cfg.max_epochs=100 optim_wrapper.optimizer.lr=0.2
   torchrun --nproc-per-node 8 -m tresnet_tasks train cls/tresnet_m_imagenet --launcher pytorch
+
+exit status:
+  0 done; 1 an error; 130 after Ctrl-C; 75 after SIGTERM or SIGUSR1: a checkpoint of the last step was saved, start the
+  run again with --resume. In a Slurm script: srun ... --resume || { [ $? -eq 75 ] && scontrol requeue $SLURM_JOB_ID; }
 """
 
 from __future__ import annotations

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmengine.config import ConfigDict
 from torch import nn
 
+from ..heads import MultiLabel
+from ..layers import fold_abn, is_folded
+from ..metrics import read_thresholds, thresholds_from_data
 from ..registry import MODELS
 from ..weights.files import WeightsFile
 from .recipe import Recipe
@@ -18,7 +24,9 @@ def build_model(recipe: Recipe, file: WeightsFile) -> Any:
         ValueError: if the model cannot be built, or the weights are not exactly its own.
     """
     try:
-        model: nn.Module = MODELS.build(dict(recipe.model))
+        model: nn.Module = MODELS.build(
+            ConfigDict(recipe.model)
+        )  # mmdet reads settings as attributes
     except TypeError as error:  # a missing or unknown argument
         raise ValueError(
             f"the model for {file.path} cannot be built: {error}. Pass the config that it was "
@@ -28,6 +36,8 @@ def build_model(recipe: Recipe, file: WeightsFile) -> Any:
         f"backbone.{name}" if name.startswith("body.") else name: value
         for name, value in file.converted.state_dict.items()
     }
+    if is_folded(state):
+        fold_abn(model)
     own = model.state_dict()
     for name, value in own.items():
         # Of no use here, and lacking in many published files.
@@ -59,12 +69,11 @@ def class_names(recipe: Recipe, model: Any) -> tuple[str, ...]:
         ValueError: if the model is no classifier, or has another number of classes than there are
             names.
     """
-    head = getattr(model, "head", None)
-    count = getattr(head, "num_classes", None)
+    count = getattr(classifying_head(model), "num_classes", None)
     if count is None:
         raise ValueError(
             f"Predictor got a {type(model).__name__} without a classification head; expected a "
-            "Classifier."
+            "Classifier, or a detector of classes."
         )
     if recipe.classes is None:
         return tuple(str(label) for label in range(count))
@@ -74,3 +83,66 @@ def class_names(recipe: Recipe, model: Any) -> tuple[str, ...]:
             "not written by one training run. Pass config=."
         )
     return tuple(recipe.classes)
+
+
+def category_ids(file: WeightsFile, number: int) -> tuple[int, ...]:
+    """The ids of a detector's classes in the annotations that it was trained on; else 1 to ``number``."""
+    told = file.meta.get("dataset_meta")
+    ids = told.get("category_ids") if isinstance(told, Mapping) else None
+    if (
+        isinstance(ids, Sequence)
+        and len(ids) == number
+        and all(type(category) is int for category in ids)
+    ):
+        return tuple(ids)
+    return tuple(range(1, number + 1))
+
+
+def classifying_head(model: Any) -> Any:
+    """The head that tells classes: a classifier's, or that of one of mmdet's detectors."""
+    boxes = getattr(getattr(model, "roi_head", model), "bbox_head", None)
+    if isinstance(boxes, nn.ModuleList):  # of a cascade: all alike
+        boxes = boxes[-1]
+    for head in (getattr(model, "head", None), boxes, getattr(model, "mask_head", None)):
+        if hasattr(head, "num_classes"):
+            return head
+    return None
+
+
+def apply_thresholds(
+    head: Any,
+    classes: tuple[str, ...],
+    thresholds: str | os.PathLike[str] | float | None,
+    file: WeightsFile,
+) -> None:
+    """Let a model with several labels an image decide by the thresholds that the user or the checkpoint gives.
+
+    Args:
+        head: a classification head.
+        classes: its classes.
+        thresholds: a threshold file, one number, or None for the checkpoint's.
+        file: the checkpoint; its author is not trusted.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the thresholds are of other classes, or the model has one label an image.
+    """
+    task = head.task
+    if not isinstance(task, MultiLabel):
+        if thresholds is not None:
+            raise ValueError(
+                f"thresholds={str(thresholds)!r} for a model with one label an image, where the "
+                "class of the highest score is predicted. Leave it out."
+            )
+        return
+    if isinstance(thresholds, float | int):
+        task.set_thresholds(float(thresholds))
+        return
+    stored = file.meta.get("thresholds")
+    if thresholds is not None:
+        found = read_thresholds(thresholds, classes)
+    elif stored is not None:
+        found = thresholds_from_data(stored, classes, f"checkpoint {file.path}")
+    else:
+        return
+    task.set_thresholds(found.values, found.temperature)

@@ -45,6 +45,14 @@ class Prediction:
         """The most likely classes as (name, score), best first; arguments as ``top_labels``."""
         return [(self.classes[label], float(self.scores[label])) for label in self.top_labels(k)]
 
+    def told(self) -> tuple[str, str]:
+        """Name and score of the most likely class as text."""
+        return self.class_name, f"{self.score:.4f}"
+
+    def shown(self, k: int) -> tuple[list[int], int]:
+        """Ids of the ``k`` best classes, and how many of these are predicted: the first."""
+        return self.top_labels(k), 1
+
     def to_dict(self, k: int = 5) -> dict[str, Any]:
         """The same as data that JSON can hold.
 

@@ -6,26 +6,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
-from torch import Tensor
 
 from ..datasets.image_io import UnreadableImageError
+from ..layers import fold_abn
 from ..registry import SCOPE, TRANSFORMS
 from ..weights.files import WeightsFile, read_weights
 from ..weights.hub import HUB_WEIGHTS, find_weights
+from .detections import Detections, detections_of, one_threshold
 from .image_sources import Images, ImageSource, list_images, rgb_array
-from .model_building import build_model, class_names
+from .joint import JointPrediction, JointReader
+from .model_building import apply_thresholds, build_model, category_ids, class_names
 from .prediction import Prediction
 from .recipe import recipe_from_checkpoint, recipe_from_config
+from .tags import prediction_of
 
 # A pipeline is not made to be used by two threads at once: each has its own. More than a few do not
 # help, because albumentations and torch run threads of their own.
@@ -34,8 +38,12 @@ _MAX_WORKERS = 4
 _Transform = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+# What a user gets for an image, by the kind of model.
+Answer: TypeAlias = Prediction | Detections | JointPrediction
+
+
 class Predictor:
-    """Classify images with a trained model.
+    """Classify images, or find objects on them, with a trained model.
 
     A checkpoint that ``tresnet-tasks train`` wrote is all it needs:
 
@@ -54,6 +62,11 @@ class Predictor:
             run: name none that you do not trust.
         device: where to compute, such as ``'cpu'`` or ``'cuda:1'``; None is the first CUDA device,
             else the CPU.
+        thresholds: of a model with several labels an image: a file that ``test --find-thresholds``
+            wrote, or one number for all classes; None takes the checkpoint's, else 0.5. Of a
+            detector: the score above which objects are told and drawn, 0.3 if None.
+        dtype: of the convolutions; ``torch.bfloat16`` (and on CUDA ``torch.float16``) is faster
+            where the processor has it, and rounds more.
 
     Attributes:
         classes: names of the C classes in the order of their ids; the ids as text where nobody
@@ -72,8 +85,11 @@ class Predictor:
         weights: str | os.PathLike[str],
         config: str | os.PathLike[str] | Config | Mapping[str, Any] | None = None,
         device: str | torch.device | None = None,
+        thresholds: str | os.PathLike[str] | float | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device = _device(device)
+        self.dtype = _autocast_dtype(dtype)
         file = _read(weights, config is not None)
         recipe = (
             recipe_from_checkpoint(file) if config is None else recipe_from_config(config, file)
@@ -87,10 +103,27 @@ class Predictor:
             for _ in range(workers):
                 self._pipelines.put([TRANSFORMS.build(dict(step)) for step in recipe.pipeline])
         self._workers = workers
-        self.model.to(self.device).eval()
-        self.classes = class_names(recipe, self.model)
+        # Batch norm multiplied into the convolutions, and the layout that they are fastest in.
+        fold_abn(self.model).to(self.device, memory_format=torch.channels_last)
+        # Takes what the model says of an image: data sample and path in, the user's answer out.
+        self._take: Callable[[Any, str | None], Answer]
+        self.classes: tuple[str, ...] | dict[str, tuple[str, ...]]
+        if hasattr(self.model, "heads"):
+            joint = JointReader(self.model, file, thresholds)
+            self.classes, self._take = joint.classes, joint.read
+            return
+        self.classes = classes = class_names(recipe, self.model)
+        if hasattr(self.model, "head"):
+            apply_thresholds(self.model.head, classes, thresholds, file)
+            self._take = partial(prediction_of, head=self.model.head, classes=classes)
+        else:
+            about: dict[str, Any] = (
+                {} if thresholds is None else {"threshold": one_threshold(thresholds)}
+            )
+            ids = category_ids(file, len(classes))
+            self._take = partial(detections_of, classes=classes, category_ids=ids, **about)
 
-    def __call__(self, images: Images, batch_size: int = 32) -> list[Prediction]:
+    def __call__(self, images: Images, batch_size: int = 32) -> list[Answer]:
         """Classify images.
 
         Args:
@@ -114,7 +147,7 @@ class Predictor:
         images: Images,
         batch_size: int = 32,
         on_unreadable: Callable[[str, UnreadableImageError], None] | None = None,
-    ) -> Iterator[Prediction]:
+    ) -> Iterator[Answer]:
         """Classify images one batch after the other, for more of them than results fit into memory.
 
         Args:
@@ -144,13 +177,14 @@ class Predictor:
         sources: list[ImageSource],
         batch_size: int,
         on_unreadable: Callable[[str, UnreadableImageError], None] | None,
-    ) -> Iterator[Prediction]:
+    ) -> Iterator[Answer]:
         batch: list[tuple[ImageSource, dict[str, Any]]] = []
         for source, prepared in self._in_order(sources, ahead=2 * batch_size):
             try:
                 batch.append((source, prepared.result()))
             except UnreadableImageError as error:
                 if on_unreadable is None:
+                    yield from self._predict(batch)  # those before it
                     raise
                 on_unreadable(str(source), error)
             if len(batch) == batch_size:
@@ -198,41 +232,26 @@ class Predictor:
 
     # ------------------------------------------------------------------ from batches to predictions
 
-    def _predict(self, batch: list[tuple[ImageSource, dict[str, Any]]]) -> Iterator[Prediction]:
+    def _predict(self, batch: list[tuple[ImageSource, dict[str, Any]]]) -> Iterator[Answer]:
         sizes = {tuple(prepared["inputs"].shape) for _, prepared in batch}
         parts = [batch] if len(sizes) == 1 else [[item] for item in batch]
         for part in parts:
             try:
-                scores = self._scores([prepared for _, prepared in part])
+                answers = self._answers([prepared for _, prepared in part])
             except ValueError as error:  # of a size that the network does not take
                 raise ValueError(f"{_described(part[0][0])}: {error}") from error
-            for (source, _), row in zip(part, scores, strict=True):
-                yield self._prediction(source, row)
+            for (source, _), sample in zip(part, answers, strict=True):
+                yield self._take(sample, source if isinstance(source, str) else None)
 
     @torch.inference_mode()
-    def _scores(self, prepared: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """(N, C) scores of N images of one size."""
+    def _answers(self, prepared: list[dict[str, Any]]) -> list[Any]:
+        """The data samples of N images of one size, with the model's answers."""
         data = {
             "inputs": [item["inputs"] for item in prepared],
             "data_samples": [item["data_samples"] for item in prepared],
         }
-        samples = self.model.test_step(data)
-        stacked: Tensor = torch.stack([sample.pred_score for sample in samples])
-        scores: np.ndarray[Any, np.dtype[np.float32]] = stacked.float().cpu().numpy()
-        return scores
-
-    def _prediction(
-        self, source: ImageSource, scores: np.ndarray[Any, np.dtype[np.float32]]
-    ) -> Prediction:
-        label = int(scores.argmax())
-        return Prediction(
-            path=source if isinstance(source, str) else None,
-            label=label,
-            class_name=self.classes[label],
-            score=float(scores[label]),
-            scores=scores,
-            classes=self.classes,
-        )
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            return list(self.model.test_step(data))
 
 
 def _read(weights: str | os.PathLike[str], has_config: bool) -> WeightsFile:
@@ -265,3 +284,11 @@ def _device(device: str | torch.device | None) -> torch.device:
             "Use 'cpu', or leave it out for the first CUDA device, else the CPU."
         ) from error
     return wanted
+
+
+def _autocast_dtype(dtype: torch.dtype) -> torch.dtype:
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(
+            f"dtype={dtype}; expected torch.float32, torch.bfloat16 or, on CUDA, torch.float16."
+        )
+    return dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,9 +91,14 @@ def recipe_from_config(
     (model.get("data_preprocessor") or {}).pop("mixes", None)
     if file.slopes is not None and isinstance(model.get("backbone"), dict):
         model["backbone"].setdefault("slopes", file.slopes)
-    num_classes = _complete_head(model, file)
-    pipeline = _pipeline(tree)
     names = file.classes or _data_classes(tree)
+    pipeline = _pipeline(tree)
+    if (
+        "head" not in model
+    ):  # a detector; the config that its training left in the work dir is complete
+        return Recipe(model, pipeline, names)
+    num_classes = _complete_head(model, file)
+    _complete_task(model["head"], tree)
     if names is not None and len(names) != num_classes:
         names = None  # the data set of the config is not the one that these weights know
     return Recipe(model, pipeline, names)
@@ -101,8 +107,12 @@ def recipe_from_config(
 def _pipeline(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     dataset = _dataset(config)
     for _ in range(_MAX_WRAPPERS):
-        if "pipeline" not in dataset and isinstance(dataset.get("dataset"), Mapping):
-            dataset = dataset["dataset"]
+        inner = dataset.get("dataset", dataset.get("datasets"))
+        if "pipeline" in dataset or not isinstance(inner, Mapping):
+            break
+        # Of several by name, the first: its images go through the pipeline that boxes need.
+        several = "type" not in inner and all(isinstance(part, Mapping) for part in inner.values())
+        dataset = next(iter(inner.values())) if several and inner else inner
     pipeline = dataset.get("pipeline")
     if not pipeline:
         raise ValueError(
@@ -145,6 +155,20 @@ def _complete_head(model: dict[str, Any], file: WeightsFile) -> int:
     if "in_channels" not in head:
         head["in_channels"] = _out_channels(model)
     return in_file
+
+
+def _complete_task(head: dict[str, Any], config: Mapping[str, Any]) -> None:
+    """One label an image or several, where the head can do both: as the data of the config have it."""
+    dataset = dict(_dataset(config))
+    if "task" in head or "task" not in inspect.signature(MODELS.get(head["type"])).parameters:
+        return
+    try:
+        reader = DATASETS.get(dataset.pop("type"))
+        task = reader.label_task(**dataset)
+    except (KeyError, AttributeError):
+        return
+    if task in ("single_label", "multi_label"):
+        head["task"] = task
 
 
 def _out_channels(model: Mapping[str, Any]) -> int:

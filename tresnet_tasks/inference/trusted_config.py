@@ -19,25 +19,52 @@ from ..upstream.albumentations_offline import import_albumentations
 
 # Of registered modules that are not ours, those from here only build layers or compute. Left out on
 # purpose: trackers (one evaluates its `warp_mode`), language models and distillation (they load
-# files), detectors and backbones.
+# files), and backbones.
 _TRUSTED_HOMES = (
     "torch.nn.",
     "mmcv.cnn.bricks.",
+    "mmcv.ops.",
     "mmengine.model.",
+    "mmdet.models.data_preprocessors.",
+    "mmdet.models.detectors.",
     "mmdet.models.necks.",
     "mmdet.models.losses.",
     "mmdet.models.layers.",
     "mmdet.models.dense_heads.",
+    "mmdet.models.roi_heads.",
+    "mmdet.models.seg_heads.",
     "mmdet.models.task_modules.assigners.",
     "mmdet.models.task_modules.coders.",
     "mmdet.models.task_modules.prior_generators.",
     "mmdet.models.task_modules.samplers.",
 )
+# Detectors that read other files, load language models or hand their arguments to another library.
+_UNTRUSTED_HOMES = tuple(
+    f"mmdet.models.detectors.{name}"
+    for name in (
+        *("d2_wrapper", "glip", "grounding_dino", "kd_one_stage", "lad", "semi_base"),
+        "soft_teacher",
+    )
+)
+# Names of no registry, by the key of their dict: mmcv evaluates the first as Python, and looks the
+# second up in a package, so these are all that may stand there.
+_NAMES_OF_KEY = {
+    "nms": ("nms", "soft_nms"),
+    "dqs_cfg": ("nms",),
+    "roi_layer": ("RoIAlign", "RoIPool"),
+}
+# Transforms of mmdet that a test pipeline needs; all of them only compute.
+_MMDET_TRANSFORMS = (*("FixShapeResize", "LoadAnnotations", "PackDetInputs", "Pad", "Resize"),)
 # Not needed, since all parameters come from the checkpoint; they would read other files, or the
 # network.
 _INITIALISATION = ("init_cfg", "pretrained")
 # They lead a registry, or a module, to code or files outside.
-_REFUSED_KEYS = ("_scope_", "custom_imports", "teacher_config", "teacher_ckpt", "lang_model_name")
+_REFUSED_KEYS = (
+    *("_scope_", "custom_imports", "teacher_config", "teacher_ckpt", "lang_model_name"),
+    *("backend_args", "file_client_args"),
+)
+# Of no use in inference.
+_TRAINING_ONLY = ("mixes", "batch_augments")
 
 _NAME = re.compile(rf"(?:(?P<scope>{SCOPE}|mmengine|mmdet)\.)?(?P<name>[A-Za-z_]\w*)")
 # A resolved config has some thousand values. More are an attempt to fill the memory, by references
@@ -131,8 +158,10 @@ class _Rebuild:
         for key, value in config.items():
             if type(key) is not str:
                 raise ValueError(f"{_REFUSED} {where} has the key {key!r}, which is not a text.")
-            if key in _INITIALISATION or key == "mixes":
+            if key in _INITIALISATION or key in _TRAINING_ONLY:
                 continue
+            if key == "_scope_" and type(value) is str and value in (SCOPE, "mmengine", "mmdet"):
+                continue  # every name is looked up in these three
             if key in _REFUSED_KEYS and value is not None:
                 raise ValueError(f"{_REFUSED} {where} has {key}={value!r}. {_PASS_CONFIG}")
             place = f"{where}.{key}"
@@ -146,6 +175,14 @@ class _Rebuild:
 
 
 def _model_type(name: str, where: str) -> str:
+    key = where.split(".")[-2].split("[")[0]
+    if key in _NAMES_OF_KEY:
+        if name not in _NAMES_OF_KEY[key]:
+            raise ValueError(
+                f"{_REFUSED} {where}={name!r}; expected {' or '.join(_NAMES_OF_KEY[key])}. "
+                f"{_PASS_CONFIG}"
+            )
+        return name
     return _registered(name, where, (MODELS, TASK_UTILS))
 
 
@@ -153,6 +190,8 @@ def _transform_type(name: str, where: str) -> str:
     # Directly in the pipeline stand ours; deeper, the transforms that one of ours wraps.
     if where.count(".") > 1 and _is_albumentations(name):
         return name
+    if name.removeprefix("mmdet.") in _MMDET_TRANSFORMS:
+        return f"mmdet.{name.removeprefix('mmdet.')}"
     return _registered(name, where, (TRANSFORMS,))
 
 
@@ -211,4 +250,7 @@ def _name_within(text: str, scope: str, modules: Mapping[str, Any]) -> str | Non
 
 def _is_trusted(kind: Any, scope: str) -> bool:
     # What is registered in our registry, its user has imported himself.
-    return scope == SCOPE or str(getattr(kind, "__module__", "")).startswith(_TRUSTED_HOMES)
+    home = str(getattr(kind, "__module__", ""))
+    return scope == SCOPE or (
+        home.startswith(_TRUSTED_HOMES) and not home.startswith(_UNTRUSTED_HOMES)
+    )

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from .. import registry as R
+from .value_checks import check_values
 
 # Which registry a `type` belongs to follows from the key that it stands under; other keys inherit their parent's.
 _REGISTRY_OF_KEY: dict[str, Registry] = {
@@ -34,11 +35,13 @@ _REGISTRY_OF_KEY: dict[str, Registry] = {
     "param_scheduler": R.PARAM_SCHEDULERS,
     "val_evaluator": R.METRICS,
     "test_evaluator": R.METRICS,
+    "metrics": R.METRICS,  # of an evaluator
     "default_hooks": R.HOOKS,
     "custom_hooks": R.HOOKS,
     "visualizer": R.VISUALIZERS,
     "vis_backends": R.VISBACKENDS,
     "log_processor": R.LOG_PROCESSORS,
+    "model_wrapper_cfg": R.MODEL_WRAPPERS,
 }
 # The keys of default_hooks are names of slots, and a detector has a train_cfg of its own: no key above means
 # another registry there.
@@ -61,6 +64,7 @@ _DEFAULT_TYPES = {
     "test_cfg": "TestLoop",
     "optim_wrapper": "OptimWrapper",
     "log_processor": "LogProcessor",
+    "model_wrapper_cfg": "ReplicatedModel",
     "model.data_preprocessor": "Preprocessor",
 }
 _NEED_A_TYPE = {
@@ -79,9 +83,14 @@ _PLAIN_SETTINGS: dict[str, set[str]] = {
     },
 }
 _DATALOADER_KEYS = set(inspect.signature(DataLoader).parameters) | {"num_batch_per_epoch"}
-_OPAQUE = {"paramwise_cfg", "clip_grad", "override", "nms"}  # other libraries read these
+_OPAQUE = {  # other libraries read these
+    *("paramwise_cfg", "clip_grad", "override", "nms", "roi_layer"),
+    *("norm_cfg", "act_cfg", "conv_cfg", "upsample_cfg", "plugins", "dcn"),
+    *("dqs_cfg", "adapt_cfg", "same_up_trans", "same_down_trans", "across_lateral_trans"),
+    *("across_down_trans", "across_up_trans", "across_skip_trans"),
+}
 TOP_LEVEL = (set(inspect.signature(Runner).parameters) - {"cfg"}) | {
-    *("custom_imports", "model_wrapper_cfg", "compile"),
+    *("custom_imports", "model_wrapper_cfg", "sync_bn", "find_unused_parameters", "compile"),
     *("activation_checkpointing", "efficient_conv_bn_eval"),
 }
 
@@ -95,6 +104,8 @@ def check_config(cfg: Config) -> None:
         ValueError: for a key or an argument that nothing takes, with the nearest right one, and for a part without
             ``type``.
         KeyError: for a ``type`` that no registry holds, likewise.
+
+    Numbers that no run can begin with are refused by :func:`check_values`.
     """
     variables = _names_read(cfg.text or "")
     for key in cfg:
@@ -109,7 +120,10 @@ def check_config(cfg: Config) -> None:
                 raise ValueError(
                     f"{key} is {value!r}; expected a dict such as dict(type=...), or None."
                 )
-            _walk(value, key, _REGISTRY_OF_KEY.get(key, R.DATASETS), key)
+            registry = _REGISTRY_OF_KEY.get(key, R.DATASETS)
+            if registry is R.METRICS and isinstance(value, Mapping) and "metrics" in value:
+                registry = R.EVALUATORS  # metrics with something around them
+            _walk(value, key, registry, key)
     for key in ("env_cfg", "randomness", "auto_scale_lr"):
         _check_arguments(cfg.get(key) or {}, _PLAIN_SETTINGS[key], key, key)
     wrapper = cfg.get("optim_wrapper") or {}
@@ -122,6 +136,7 @@ def check_config(cfg: Config) -> None:
                 f"optim_wrapper has no 'optimizer', it has {', '.join(wrapper)}. Add "
                 "optimizer=dict(type='SGD', lr=...)."
             )
+    check_values(cfg)
 
 
 def _names_read(text: str) -> set[str]:
@@ -182,6 +197,8 @@ def _check_node(node: Mapping[str, Any], key: str, registry: Registry, where: st
     allowed = accepted_arguments(kind)
     if allowed is not None:
         allowed |= {"type", "_scope_"} | _TAKEN_BY_BUILDER.get(registry.name, set())
+        if key == "loss_cls":
+            allowed.add("bg_cls_weight")  # mmdet's DETR heads take it out
         name = node.get("type", kind)
         _check_arguments(node, allowed, where, name if isinstance(name, str) else kind.__name__)
     return tuple(getattr(kind, "foreign_config", ()))
@@ -221,17 +238,22 @@ def find_kind(name: Any, registry: Registry) -> Any:
 def accepted_arguments(kind: Any) -> set[str] | None:
     """Names of the keyword arguments that a class or function takes; None where it takes any."""
     if not inspect.isclass(kind):
-        owners = [kind]
+        classes, owners = [], [kind]
     else:
-        owners = [vars(c)["__init__"] for c in inspect.getmro(kind) if "__init__" in vars(c)]
+        classes = [c for c in inspect.getmro(kind) if "__init__" in vars(c)]
+        owners = [vars(c)["__init__"] for c in classes]
     names: set[str] = set()
-    for owner in owners:
+    ends = several = False
+    for index, owner in enumerate(owners):
         parameters = inspect.signature(owner).parameters.values()
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-        # Only what a constructor hands on by **kwargs can reach its base class.
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names - {"self"}
-    return None
+        handed_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        # Only what a constructor hands on by **kwargs can reach its base class; of several bases, any.
+        ends |= not handed_on
+        several |= handed_on and bool(classes) and len(classes[index].__bases__) > 1
+        if ends and not several:
+            break
+    return names - {"self"} if ends else None
 
 
 def _check_arguments(given: Iterable[str], allowed: set[str], where: str, owner: str) -> None:

@@ -10,33 +10,67 @@ from mmengine.config import Config
 
 from ..backbones import FeatureSpec
 from ..registry import DATASETS, MODELS
+from .agreement import agree
 from .checks import accepted_arguments, find_kind
+from .detector_completion import complete_classes, complete_heads, complete_neck
+from .image_checks import check_detector_images
+from .label_completion import complete_class_weights, complete_label_task
+from .task_completion import complete_task_channels, complete_task_classes, complete_task_sampler
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-def complete_config(cfg: Config, classes: Sequence[str] | None = None) -> Config:
+def complete_config(
+    cfg: Config, classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None
+) -> Config:
     """Complete a config in place, and check what it states against what follows.
 
     * class names: the training data's, given to every other data set, so that label 3 is the same class everywhere;
     * ``num_classes`` of head and batch augmentations;
+    * ``task`` of the head; ``class_weight`` of losses that name a rule, such as 'sqrt';
     * ``in_channels`` of neck and head;
+    * ``predict_loss`` of a ``Classifier`` that ``ValidationLoss`` evaluates;
     * ``seed`` of data sets and samplers.
 
     Args:
         cfg: the config.
-        classes: names that a checkpoint was trained with; they come before the data set's own.
+        classes: names that a checkpoint was trained with, by head where there are several; they come before the
+            data set's own.
 
     Raises:
         ValueError: if a stated number or name contradicts what follows.
     """
-    names = _complete_classes(cfg, classes)
-    _complete_seed(cfg)
     model = cfg.get("model")
+    if model is not None and model.get("heads") is not None:
+        return _complete_tasks(cfg, classes)  # type: ignore[arg-type]
+    names = _complete_classes(cfg, classes)  # type: ignore[arg-type]
+    _complete_seed(cfg)
     if model is not None:
+        check_detector_images(model, (dataset for _, dataset in _datasets(cfg)))
         _complete_channels(model)
         if names is not None:
             _complete_num_classes(model, names)
+        complete_label_task(model, [dataset for _, dataset in _datasets(cfg)])
+        training = (cfg.get("train_dataloader") or {}).get("dataset")
+        if training is not None:
+            complete_class_weights(model, [dataset for _, dataset in _readers("", training)])
+        if model.get("type") == "Classifier" and _asks_for_loss(cfg):
+            agree(model, "predict_loss", True, "model", "the evaluator's ValidationLoss has")
+    return cfg
+
+
+def _complete_tasks(cfg: Config, classes: Mapping[str, Sequence[str]] | None) -> Config:
+    """The same for a model with several heads."""
+    loaders = {name: cfg[name] for name in _LOADERS if cfg.get(name) is not None}
+    complete_task_classes(loaders, cfg.model.heads, classes)
+    spec = feature_spec(cfg.model.get("backbone"))
+    if spec is not None:
+        if cfg.model.get("neck") is not None:
+            complete_neck(cfg.model.neck, spec)
+        complete_task_channels(cfg.model, spec)
+    for loader in loaders.values():
+        complete_task_sampler(loader)
+    _complete_seed(cfg)
     return cfg
 
 
@@ -52,8 +86,11 @@ def _readers(where: str, dataset: dict[str, Any]) -> Iterator[tuple[str, dict[st
     inner = dataset.get("dataset", dataset.get("datasets"))
     if inner is None:
         yield where, dataset
-    elif isinstance(inner, Mapping):
+    elif isinstance(inner, Mapping) and "type" in inner:
         yield from _readers(f"{where}.dataset", inner)  # type: ignore[arg-type]
+    elif isinstance(inner, Mapping):  # by name
+        for name, part in inner.items():
+            yield from _readers(f"{where}.datasets.{name}", part)
     else:
         for index, part in enumerate(inner):
             yield from _readers(f"{where}.datasets[{index}]", part)
@@ -114,11 +151,10 @@ def _complete_channels(model: dict[str, Any]) -> None:
         return
     neck, head = model.get("neck"), model.get("head")
     if neck is not None:
-        _agree(neck, "in_channels", list(spec.channels), "neck", "the backbone returns")
-    elif head is not None:
-        _agree(
-            head, "in_channels", spec.channels[-1], "head", "the backbone's last feature map has"
-        )
+        complete_neck(neck, spec)
+    complete_heads(model, spec)
+    if neck is None and head is not None:
+        agree(head, "in_channels", spec.channels[-1], "head", "the backbone's last feature map has")
 
 
 def feature_spec(backbone: Mapping[str, Any] | None) -> FeatureSpec | None:
@@ -137,22 +173,21 @@ def _complete_num_classes(model: dict[str, Any], names: Sequence[str]) -> None:
     source = f"the data ({_shown(names)}) has"
     head = model.get("head")
     if head is not None:
-        _agree(head, "num_classes", len(names), "head", source)
+        agree(head, "num_classes", len(names), "head", source)
+    complete_classes(model, len(names), source)
     preprocessor = model.get("data_preprocessor")
     if preprocessor is not None and preprocessor.get("mixes"):
-        _agree(preprocessor, "num_classes", len(names), "data_preprocessor", source)
+        agree(preprocessor, "num_classes", len(names), "data_preprocessor", source)
+
+
+def _asks_for_loss(cfg: Config) -> bool:
+    """Whether an evaluator has the metric of the loss."""
+    for evaluator in (cfg.get("val_evaluator"), cfg.get("test_evaluator")):
+        metrics = evaluator if isinstance(evaluator, Sequence) else [evaluator or {}]
+        if any(metric.get("type") == "ValidationLoss" for metric in metrics):
+            return True
+    return False
 
 
 def _shown(names: Sequence[str]) -> str:
     return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
-
-
-def _agree(node: dict[str, Any], key: str, value: Any, owner: str, source: str) -> None:
-    """Set ``node[key]``, or refuse one that differs."""
-    stated = node.get(key)
-    if stated is None:
-        node[key] = value
-    elif (list(stated) if isinstance(stated, Sequence) else stated) != value:
-        raise ValueError(
-            f"{owner} has {key}={stated} but {source} {value}. Set {key}={value}, or leave it out and it is filled in."
-        )

@@ -21,8 +21,10 @@ from mmengine.dist import barrier, broadcast_object_list, get_world_size
 from mmengine.hooks import Hook
 
 from .launch import LaunchOptions, build_runner, prepare_config, run_training
+from .schedule_completion import schedules_of
 
 _MOST_STEPS = 6  # that are timed, the first of them as a warm-up
+_NO_END = int(1e9)  # mmengine's
 _MOST_SECONDS = 20.0  # after which a slow machine has shown enough
 
 
@@ -70,14 +72,16 @@ def dry_run(cfg: Config, options: LaunchOptions) -> DryRun:
     with tempfile.TemporaryDirectory(prefix="dry_run_", ignore_cleanup_errors=True) as folder:
         seed = (cfg.get("randomness") or {}).get("seed") if options.seed is None else options.seed
         first = replace(options, work_dir=folder, resume=False, seed=seed or 0)
-        clock, loader = _run(cfg, first, steps=1)
+        # As many batches as make a step of the optimizer: a checkpoint belongs behind one.
+        window = (cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
+        clock, loader = _run(cfg, first, steps=window)
         written = [str(Path(folder) / "epoch_1.pth")]
         broadcast_object_list(written)  # only the first process writes
         checkpoint = Path(written[0])
         steps = _steps_of_whole_run(cfg, loader.full_length)
         again = replace(first, resume=str(checkpoint))
         # A schedule refuses steps beyond the last one, and one has been made.
-        resumed, _ = _run(cfg, again, steps=min(_MOST_STEPS, steps - 1))
+        resumed, _ = _run(cfg, again, steps=max(0, min(_MOST_STEPS, steps - window)))
         size = checkpoint.stat().st_size
         barrier()  # before the folder goes
         return DryRun(
@@ -93,11 +97,15 @@ def _run(cfg: Config, options: LaunchOptions, steps: int) -> tuple[_Clock, _OneB
     """Run one epoch of one batch, or if resumed ``steps`` steps; returns the clock and the training data."""
     cfg = prepare_config(copy.deepcopy(cfg), options)
     cfg.resume = bool(options.resume)
+    for schedule in schedules_of(cfg.get("param_scheduler")):
+        # Otherwise it would end with the short run, which may be before it begins.
+        last = cfg.train_cfg.get("max_epochs") if schedule.get("by_epoch", True) else None
+        schedule.setdefault("end", last or _NO_END)
     # A second epoch, which does not come to its end, lets the resumed run have the same settings.
     cfg.train_cfg = {"by_epoch": True, "max_epochs": 2, "val_interval": 1}
     hooks = dict(cfg.get("default_hooks") or {})
     checkpoint = {"type": "SaveCheckpointHook", **(hooks.get("checkpoint") or {})}
-    hooks["checkpoint"] = {**checkpoint, "interval": 1, "by_epoch": True}
+    hooks["checkpoint"] = {**checkpoint, "interval": 1, "by": "epoch"}
     hooks["logger"] = None
     cfg.default_hooks = hooks
     cfg.visualizer = {"type": "Visualizer"}

@@ -12,6 +12,7 @@ from ..upstream.checkpoints import complete_file, plain_data
 from ..weights import find_weights, load_weights
 from ..weights.files import read_own_weights
 from .launch import LaunchOptions, build_runner, prepare_config
+from .test_thresholds import TestThresholds
 
 _TRAINING_ONLY = (
     *("train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "auto_scale_lr"),
@@ -20,7 +21,11 @@ _TRAINING_ONLY = (
 
 
 def evaluate(
-    cfg: Config, weights: str, options: LaunchOptions, out: str | None = None
+    cfg: Config,
+    weights: str,
+    options: LaunchOptions,
+    out: str | None = None,
+    thresholds: TestThresholds | None = None,
 ) -> dict[str, float]:
     """Run the test loop; where a config has no test data, on its validation data.
 
@@ -31,6 +36,8 @@ def evaluate(
         weights: a checkpoint, a published weights file or a hub name.
         options: of the run.
         out: json file for the metrics.
+        thresholds: of a multi-label model, which to use and whether to find others; None uses those of the
+            checkpoint, if it has some.
 
     Returns:
         Metrics by name.
@@ -57,7 +64,8 @@ def evaluate(
     if options.seed is None and (cfg.get("randomness") or {}).get("seed") is None:
         options = replace(options, seed=0)  # nothing is drawn in a test: none to be told of
     # Labels must mean what they meant in training, whatever classes the test folder happens to hold.
-    cfg = prepare_config(cfg, options, read_own_weights(path).classes, training=False)
+    file = read_own_weights(path)
+    cfg = prepare_config(cfg, options, file.classes, training=False)
     cfg.work_dir = str(Path(cfg.work_dir) / "test")
     runner = build_runner(cfg, options)
     report = load_weights(getattr(runner.model, "module", runner.model), weights)
@@ -67,7 +75,10 @@ def evaluate(
             f"that part would be random. {report}"
         )
     runner.logger.info(str(report))
+    thresholds = thresholds or TestThresholds()
+    thresholds.use(runner, file.meta.get("thresholds"), weights)
     metrics: dict[str, float] = runner.test()
+    thresholds.find_and_write(runner)
     if out is not None:
         with complete_file(out) as temporary:
             temporary.write_text(json.dumps(plain_data(metrics), indent=2) + "\n", encoding="utf-8")

@@ -12,18 +12,24 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, init_dist, is_distributed, is_main_process
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 
 from ..config_paths import find_config
-from ..registry import RUNNERS, SCOPE
+from ..registry import MODELS, RUNNERS, SCOPE
 from ..upstream.checkpoints import read_checkpoint
 from ..upstream.resume_point import check_resumable, newest_checkpoint
-from .checks import check_config
+from ..upstream.sharded_state import is_sharded
+from .checks import accepted_arguments, check_config, find_kind
 from .completion import complete_config
-from .hooks import LoadWeightsHook, SmallBatchHook
+from .global_batch import keep_global_batch
+from .hooks import LoadWeightsHook, SameBuffersHook, SmallBatchHook
 from .overrides import apply_overrides
+from .processes import choose_wrapper, collect_in_work_dir, join_processes
+from .schedule_completion import complete_schedules
+from .work_dir_lock import lock_work_dir
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+_PATIENCE = 900  # seconds without a batch, after which a data worker is taken to hang
 _FOR_TRAINING = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 _FOR_TESTING = ("model", "test_dataloader", "test_evaluator")
 
@@ -98,24 +104,31 @@ def prepare_config(
     """
     check_config(cfg)
     _check_present(cfg, training)
-    _check_device(options)
+    _check_device(cfg, options)
     if cfg.get("default_scope") is None:
         cfg.default_scope = SCOPE
     if cfg.get("work_dir") is None or options.work_dir is not None:
         name = Path(cfg.filename or "run").stem
         cfg.work_dir = options.work_dir or str(Path("work_dirs") / name)
     cfg.launcher = options.launcher
-    if options.launcher != "none" and not is_distributed():
-        # Now, not in the runner: all processes must agree on the seed and on where to resume.
-        init_dist(options.launcher, **((cfg.get("env_cfg") or {}).get("dist_cfg") or {}))
+    # Now, not in the runner: all processes must agree on the seed and on where to resume.
+    join_processes(cfg, options.launcher, options)
+    if options.launcher != "none":
+        choose_wrapper(cfg)
+        collect_in_work_dir(cfg)
     _settle_start(cfg, options)
     complete_config(cfg, classes)
+    for note in complete_schedules(cfg) if training else ():
+        _say(note)
     _fit_workers(cfg)
     if options.amp is not None and cfg.get("optim_wrapper") is not None:
         _set_amp(cfg, options.amp)
     if options.channels_last:
         preprocessor = cfg.model.get("data_preprocessor") or {}
-        cfg.model.data_preprocessor = {**preprocessor, "channels_last": True}
+        kind = find_kind(preprocessor.get("type", "Preprocessor"), MODELS)
+        # mmdet's does not take it; there the first convolution turns its images by its weights.
+        if "channels_last" in (accepted_arguments(kind) or ()):
+            cfg.model.data_preprocessor = {**preprocessor, "channels_last": True}
     return cfg
 
 
@@ -124,13 +137,22 @@ def build_runner(cfg: Config, options: LaunchOptions) -> Any:
 
     Returns:
         A ``TaskRunner``.
+
+    Raises:
+        ValueError: if another run is writing into the work dir, before anything is written there.
     """
+    lock = lock_work_dir(cfg.work_dir) if cfg.get("train_cfg") is not None else None
     runner = RUNNERS.get("TaskRunner").from_cfg(cfg)
+    runner.work_dir_lock = lock
     if cfg.get("load_from") is not None and not cfg.get("resume"):
         runner._load_from = None  # the runner knows its own format alone
         runner.register_hook(LoadWeightsHook(cfg.load_from))
     runner.register_hook(SmallBatchHook())
-    if (cfg.model.get("data_preprocessor") or {}).get("channels_last"):
+    runner.register_hook(SameBuffersHook())
+    # Shares of weights are flat; the whole of them is put together for each use.
+    preprocessor = cfg.model.get("data_preprocessor") or {}
+    channels_last = options.channels_last or preprocessor.get("channels_last")
+    if channels_last and not is_sharded(runner.model):
         runner.model.to(memory_format=torch.channels_last)
     if options.compile:
         getattr(runner.model, "module", runner.model).backbone.compile()
@@ -146,13 +168,17 @@ def run_training(runner: Any) -> None:
     try:
         runner.train()
     except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
+        # torch's words, and those of our own normalisation
+        if not any(said in str(error) for said in ("more than 1 value per", "one value a channel")):
             raise
         raise ValueError(
             f"a training batch was too small for batch norm: a single image whose last feature map is one pixel "
             f"({error}). Set train_dataloader.drop_last=True to leave the last, smaller batch out, a batch_size of 2 "
             "or more, or larger images."
         ) from error
+    finally:
+        if runner.work_dir_lock is not None:
+            runner.work_dir_lock.release()
 
 
 def _check_present(cfg: Config, training: bool) -> None:
@@ -174,16 +200,14 @@ def _check_present(cfg: Config, training: bool) -> None:
         cfg[f"{split}_cfg"] = None if cfg.get(loader) is None else cfg.get(f"{split}_cfg") or {}
 
 
-def _check_device(options: LaunchOptions) -> None:
+def _check_device(cfg: Config, options: LaunchOptions) -> None:
     if torch.cuda.is_available():
         return
-    if options.launcher != "none":
+    configured = (cfg.get("optim_wrapper") or {}).get("type") == "AmpOptimWrapper"
+    if options.amp == "fp16" or (options.amp is None and configured):
+        asked = "--amp fp16" if options.amp else "the config's optim_wrapper.type='AmpOptimWrapper'"
         raise ValueError(
-            f"--launcher {options.launcher} needs CUDA devices and this machine has none. Leave --launcher out."
-        )
-    if options.amp == "fp16":
-        raise ValueError(
-            "--amp fp16 needs a CUDA device and this machine has none. Use --amp bf16 or off."
+            f"{asked} needs a CUDA device and this machine has none. Use --amp bf16 or off."
         )
 
 
@@ -205,6 +229,7 @@ def _settle_start(cfg: Config, options: LaunchOptions) -> None:
     seed = randomness.get("seed") if options.seed is None else options.seed
     if found is not None:
         cfg.load_from = str(found[0])
+        keep_global_batch(cfg, found[1]["meta"].get("loader"), get_world_size(), _say)
         epoch, last = found[1]["meta"]["epoch"], cfg.train_cfg.get("max_epochs")
         if last is not None and epoch >= last:
             _say(
@@ -245,6 +270,8 @@ def _fit_workers(cfg: Config) -> None:
         if loader["num_workers"] == 0:
             for key in ("persistent_workers", "prefetch_factor", "timeout"):
                 loader.pop(key, None)
+        else:
+            loader.setdefault("timeout", _PATIENCE)
 
 
 def _set_amp(cfg: Config, amp: str) -> None:

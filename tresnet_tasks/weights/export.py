@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..layers import fold_state_dict
 from ..upstream.checkpoints import complete_file, plain_data, write_checkpoint
 from .files import META_KEY, WeightsFile, read_weights
 from .hub import find_weights
@@ -27,6 +28,7 @@ def convert_weights(
     layout: str = "ours",
     slopes: tuple[float, float] | None = None,
     ema: bool = True,
+    fuse: bool = False,
     overwrite: bool = False,
 ) -> str:
     """Write any readable weights file anew.
@@ -40,6 +42,8 @@ def convert_weights(
         slopes: negative slopes of stem and blocks that the file was trained with, kept in ``ours``
             files.
         ema: see ``read_weights``.
+        fuse: whether to multiply each batch norm into its convolution. Such a file is for
+            ``Predictor`` alone: it cannot be trained.
         overwrite: whether a file may lie at ``target``.
 
     Returns:
@@ -48,12 +52,14 @@ def convert_weights(
     Raises:
         FileNotFoundError: if the source is not there.
         FileExistsError: if the target is, and ``overwrite`` is not set.
-        ValueError: if the source is refused, damaged or no TResNet, or if the target has another
-            suffix.
+        ValueError: if the source is refused, damaged or no TResNet, if the target has another
+            suffix, or for ``fuse`` with timm's layout.
     """
     target = Path(target).expanduser()
     if layout not in FORMATS:
         raise ValueError(f"format {layout!r} is unknown; expected one of {', '.join(FORMATS)}.")
+    if fuse and layout == "timm":
+        raise ValueError("timm has no place for fused weights; use --fuse with --format ours.")
     if target.suffix not in (".pth", ".pt", ".safetensors"):
         raise ValueError(
             f"cannot write {target}: its suffix is {target.suffix!r}; expected .pth, .pt or "
@@ -77,12 +83,14 @@ def convert_weights(
     else:
         tensors = {f"backbone.{n}" if n.startswith("body.") else n: v for n, v in tensors.items()}
         meta = _meta(file, slopes)
+    if fuse:
+        tensors = fold_state_dict(tensors)
     _write(tensors, meta, target, layout)
     lines = [
         f"read {file.path}: {variant}, {file.converted.layout} layout, {len(tensors)} tensors"
         + (f", {file.converted.negative} negative ABN weights" if file.converted.negative else "")
         + (", two-layer linear head made one" if file.converted.folded_head else ""),
-        f"wrote {target}: {layout} layout",
+        f"wrote {target}: {layout} layout" + (", fused, for predicting alone" if fuse else ""),
     ]
     if left_out:
         lines.append(f"left out, as timm has no place for it: {', '.join(left_out)}")

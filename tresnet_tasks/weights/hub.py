@@ -21,6 +21,7 @@ HUB_WEIGHTS = (
 """The weights that exist there, all Apache-2.0, converted by timm from the authors' files."""
 
 _FILE = "model.safetensors"
+_SUFFIXES = (".pth", ".pt", ".safetensors", ".pdparams")  # no hub name has one of these
 
 
 def find_weights(path_or_name: str | Path) -> Path:
@@ -45,6 +46,11 @@ def find_weights(path_or_name: str | Path) -> Path:
     name = text if text.startswith("timm/") else f"timm/{text}"
     if name in HUB_WEIGHTS:
         return _from_hub(name)
+    if path.suffix in _SUFFIXES or (name != text and Path(text).name != text):  # meant as a path
+        raise FileNotFoundError(
+            f"weights {str(path_or_name)!r}: the file {path.absolute()} does not exist. Check the path, or give a "
+            f"hub name such as {HUB_WEIGHTS[0]}."
+        )
     near = get_close_matches(name, HUB_WEIGHTS, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Names: {', '.join(HUB_WEIGHTS)}."
     raise FileNotFoundError(

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..backbones import Arch, TResNet
+from ..layers import is_folded
+from ..upstream.console import tell
+from ..upstream.sharded_state import share_like
 from .files import WeightsFile, read_own_weights, read_weights
 from .hub import find_weights
 from .report import LoadReport
@@ -60,6 +62,11 @@ def load_weights(
         source = file.converted.state_dict
     else:
         file = read_weights(path, ema=ema)
+        if is_folded(file.converted.state_dict) and not is_folded(backbone.state_dict()):
+            raise ValueError(
+                f"weights {path} are fused: their batch norms are part of the convolutions, and "
+                "this model has its own. Give the weights they were made from; Predictor takes both."
+            )
         arch = recognise_arch(file.converted.state_dict)
         _check_variant(file, arch, backbone)
         notes += _check_slopes(file, slopes, backbone)
@@ -86,11 +93,11 @@ def load_weights(
     loaded = {**there, **taken}
     with torch.no_grad():
         for name, value in loaded.items():
-            target[name].copy_(value)
+            target[name].copy_(share_like(value, target[name]))
         for name in here.keys() - there.keys():  # num_batches_tracked, which some files lack
             target[name].zero_()
     for note in notes:
-        print_log(f"{path_or_name}: {note}", logger="current", level=logging.WARNING)
+        tell(f"{path_or_name}: {note}", level=logging.WARNING)
     return LoadReport(
         path=path,
         name=str(path_or_name),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mmengine.logging import print_log
 from mmengine.model.weight_init import PretrainedInit, update_init_info
 from torch import nn
 
 from ..backbones import TResNet
 from ..registry import WEIGHT_INITIALIZERS
+from ..upstream.console import tell
 from .files import read_own_weights
 from .load import load_weights
 
@@ -37,7 +37,7 @@ class PretrainedWeights(PretrainedInit):
         """Load the weights into ``module``."""
         if isinstance(module, TResNet) or isinstance(getattr(module, "backbone", None), TResNet):
             report = load_weights(module, self.checkpoint)
-            print_log(str(report), logger="current", level=logging.INFO)
+            tell(str(report), level=logging.INFO)
         elif "://" in str(self.checkpoint):  # torchvision://resnet50, https://...
             super().__call__(module)
             return
@@ -63,9 +63,8 @@ class PretrainedWeights(PretrainedInit):
                 "Set prefix='...' to what comes before those names in the file."
             )
         module.load_state_dict(fitting, strict=False)
-        print_log(
+        tell(
             f"{self.checkpoint}: {len(fitting)} of {len(own)} tensors of a {type(module).__name__} loaded, "
             f"{len(found) - len(fitting)} in the file not used",
-            logger="current",
             level=logging.INFO if len(fitting) == len(own) else logging.WARNING,
         )
