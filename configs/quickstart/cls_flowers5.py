@@ -75,4 +75,4 @@ param_scheduler = dict(
 default_hooks = dict(logger=dict(interval=10))
 randomness = dict(seed=0)
 
-# measured 2026-11-22 on 2 busy CPU cores with --amp bf16: top-1 0.819 in 46 minutes.
+# measured 2026-11-22 on 2 CPU cores shared with other work, --amp bf16: top-1 0.792 in 30 minutes.

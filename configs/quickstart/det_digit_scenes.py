@@ -2,7 +2,7 @@
 #
 # FCOS on a small TResNet learns the embedded data set on two laptop cores: where are the digits, and which are they?
 _base_ = ["../_base_/models/fcos.py", "../_base_/runtime.py"]
-_epochs = 5
+_epochs = 4
 # No flips: a mirrored digit is another digit, or none.
 _pipeline = [
     dict(type="LoadImage"),

@@ -1,4 +1,4 @@
-# make quickstart, or: python tools/train.py configs/quickstart/multitask_digit_scenes.py
+# make quickstart TASK=multitask, or: python tools/train.py configs/quickstart/multitask_digit_scenes.py
 #
 # One small TResNet, three heads: which digit is the largest, which digits are there, and where are they?
 _base_ = [
@@ -9,7 +9,7 @@ _base_ = [
 _epochs = 4
 _blocks = ("basic", "basic", "bottleneck", "bottleneck")
 
-# The smallest digits are 8 pixels wide: boxes come from maps at strides 4, 8 and 16, tags from the one at 16.
+# The smallest digits are 8 pixels wide: boxes come from maps at strides 4, 8 and 16, tags from the one at 8.
 model = dict(
     data_preprocessor=dict(channels_last=True),
     backbone=dict(
@@ -39,7 +39,7 @@ model = dict(
             )
         ),
     ),
-    inputs=dict(tags=("backbone", 2)),
+    inputs=dict(tags=("neck", 1)),
     loss_weights=dict(tags=1 / 64),  # a sum over the batch of 64
 )
 train_cfg = dict(by_epoch=True, max_epochs=_epochs, val_interval=1)
