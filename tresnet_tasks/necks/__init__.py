@@ -1,1 +1,5 @@
-"""Necks between backbone and head; none of our own yet, mmdet's are used by name."""
+"""Necks: between the backbone's feature maps and the heads. Pyramids are mmdet's."""
+
+from .neck_level import NeckLevel
+
+__all__ = ["NeckLevel"]

@@ -27,8 +27,7 @@ def split_task(source: str | Path, target: str | Path, head: str) -> str:
         One line about what was written.
 
     Raises:
-        ValueError: if the checkpoint has no such head, or one that reads what a model of one task
-            cannot.
+        ValueError: if the checkpoint has no such head.
     """
     file = read_own_weights(Path(source))
     model = _model(file.meta, source)
@@ -41,13 +40,16 @@ def split_task(source: str | Path, target: str | Path, head: str) -> str:
     single = _single_config(model, head)
     detects = "detector" in heads[head]
     own = f"heads.{head}." + ("detector." if detects else "")
-    with_neck = single.get("neck") is not None
+    neck = single.get("neck")
+    inside = "neck." if isinstance(neck, Mapping) and neck["type"] == "NeckLevel" else ""
     tensors: dict[str, Tensor] = {}
     for name, value in _full_names(file.converted.state_dict).items():
         if name.startswith(own):
             tensors[name.removeprefix(own) if detects else f"head.{name.removeprefix(own)}"] = value
-        elif name.startswith("backbone.") or (with_neck and name.startswith("neck.")):
+        elif name.startswith("backbone."):
             tensors[name] = value
+        elif neck is not None and name.startswith("neck."):
+            tensors[inside + name] = value
     tasks = (file.meta.get("dataset_meta") or {}).get("tasks") or {}
     meta = {
         **plain_data(file.meta),
@@ -109,10 +111,7 @@ def _single_config(model: Mapping[str, Any], head: str) -> dict[str, Any]:
     if source == "neck":
         shared["neck"] = neck
         if level is not None and not detects:
-            raise ValueError(
-                f"head {head!r} reads level {level} of the neck, which a model of one task cannot "
-                "choose. Use the joint model."
-            )
+            shared["neck"] = {"type": "NeckLevel", "neck": neck, "level": level}
     elif level is not None:
         indices = list(shared["backbone"].get("out_indices", (3,)))
         shared["backbone"]["out_indices"] = [indices[level]]
