@@ -40,7 +40,7 @@ def _decode(data: bytes) -> np.ndarray:
     [
         ("JPEG", "L RGB CMYK YCbCr"),
         ("PNG", "1 L P RGB"),
-        ("TIFF", "1 L P RGB CMYK YCbCr"),
+        ("TIFF", "1 L P RGB CMYK"),  # Pillow 12 cannot read its own YCbCr
         ("BMP", "1 L P RGB"),
         ("WEBP", "L RGB"),
     ],
