@@ -1,6 +1,7 @@
 """Training runs in processes of their own that can be killed, for the tests of resuming.
 
-Forked, as data workers are: the libraries are loaded once for all of them.
+Forked, as data workers are: the libraries are loaded once for all of them. torchrun's agent can do
+so too, with a function in place of a command.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from torch.distributed import run as torchrun
+from torch.distributed.launcher.api import elastic_launch
 
 from tresnet_tasks.training.launch import (
     LaunchOptions,
@@ -76,12 +79,26 @@ def start(
         port = free.getsockname()[1]
     started = []
     for rank in range(processes):
-        arguments = (config, work_dir, resume, seed, kill_at, rank, processes, port)
+        environment = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
+        environment |= {"LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1"}
+        environment |= {"MASTER_PORT": str(port)}
+        distributed = environment if processes > 1 else None
+        arguments = (config, work_dir, resume, seed, kill_at, distributed)
         # Not a daemon: it has data workers.
         process = multiprocessing.get_context("fork").Process(target=_train, args=arguments)
         process.start()
         started.append(process)
     return started
+
+
+def start_torchrun(
+    config: Path, work_dir: Path, *, resume: bool = False, seed: int | None = None
+) -> list[BaseProcess]:
+    """Start torchrun with two processes; it is what is returned, the two are its children."""
+    arguments = (config, work_dir, resume, seed)
+    process = multiprocessing.get_context("fork").Process(target=_launch, args=arguments)
+    process.start()
+    return [process]
 
 
 def finish(started: list[BaseProcess], log: Path, expected: int = 0) -> None:
@@ -131,34 +148,46 @@ def _train(
     resume: bool,
     seed: int | None,
     kill_at: int | None,
-    rank: int,
-    processes: int,
-    port: int,
+    environment: dict[str, str] | None,
 ) -> None:
-    log = os.open(f"{work_dir}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = sys.stdout
+    _print_into(f"{work_dir}.log")
     torch.set_num_threads(1)  # a pool of threads does not survive the fork
-    launcher = "none"
-    if processes > 1:
-        launcher = "pytorch"
-        os.environ.update(
-            {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)},
-            MASTER_ADDR="127.0.0.1",
-            MASTER_PORT=str(port),
-        )
+    os.environ.update(environment or {})
+    launcher = "none" if environment is None else "pytorch"
     try:
         options = LaunchOptions(work_dir=str(work_dir), resume=resume, seed=seed, launcher=launcher)
         runner = build_runner(prepare_config(load_config(str(config)), options), options)
         if kill_at is not None:
             runner.register_hook(KillAt(kill_at))
         run_training(runner)
-        if processes > 1:
+        if launcher != "none":
             torch.distributed.destroy_process_group()
     except BaseException:
         traceback.print_exc()
         os._exit(1)
     with contextlib.suppress(ValueError):
         sys.stdout.flush()
+
+
+def _launch(config: Path, work_dir: Path, resume: bool, seed: int | None) -> None:
+    """What torchrun does, but that its processes are forked."""
+    _print_into(f"{work_dir}.log")
+    line = "--nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0 --log-dir"
+    arguments = [*line.split(), f"{work_dir}.torchrun", "train"]
+    settings, _, _ = torchrun.config_from_args(torchrun.parse_args(arguments))
+    settings.start_method = "fork"
+    elastic_launch(settings, _train_under_torchrun)(config, work_dir, resume, seed)
+
+
+def _train_under_torchrun(*arguments: Any) -> None:
+    # The signal at torchrun's death, which torch asks for where it forks: a command gets none.
+    torch.multiprocessing._prctl_pr_set_pdeathsig(0)  # type: ignore[attr-defined]
+    _train(*arguments, kill_at=None, environment={})
+
+
+def _print_into(path: str) -> None:
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = sys.stdout

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 KILLS = int(os.environ.get("TRESNET_TASKS_KILLS", "1"))
+PATIENCE = 600.0  # seconds; what should have ended by then hangs
 
 
 @pytest.fixture(scope="module")
@@ -60,52 +62,90 @@ def test_a_run_killed_in_mid_epoch_and_resumed_equals_the_straight_one(
     runs.assert_same_end(straight, killed)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("processes", "kinds"),
+    [(1, ["all", "worker"]), (2, ["launcher", "rank", "worker", "all"])],
+    ids=["one_process", "two_under_torchrun"],
+)
 def test_a_run_killed_at_random_moments_ends_as_the_undisturbed_one(
-    runs: Any, tiny_config: Callable[..., Path], tmp_path: Path, processes: int
+    runs: Any, tiny_config: Callable[..., Path], tmp_path: Path, processes: int, kinds: list[str]
 ) -> None:
-    """A data worker or all processes, while saving too; sometimes the newest file is cut short."""
+    """While starting and saving too; sometimes the newest file is cut short."""
     chance = random.Random(os.environ.get("TRESNET_TASKS_CHAOS_SEED", "0"))
     config = tiny_config(runs.EVERYTHING)
     straight, disturbed = tmp_path / "straight", tmp_path / "disturbed"
+    log = tmp_path / "disturbed.log"
+
+    def start() -> list[Any]:
+        begin = runs.start_torchrun if processes == 2 else runs.start
+        return list(begin(config, disturbed, resume=True, seed=1))
+
     began = time.monotonic()
-    started = runs.start(config, straight, seed=1, processes=processes)
-    runs.finish(started, tmp_path / "straight.log")
+    runs.finish(
+        runs.start(config, straight, seed=1, processes=processes), tmp_path / "straight.log"
+    )
     longest = time.monotonic() - began
     kills = 0
     while kills < KILLS:
-        started = runs.start(config, disturbed, resume=True, seed=1, processes=processes)
-        until = time.monotonic() + chance.uniform(0.2, 1.0) * longest
-        _wait(started, lambda until=until: time.monotonic() > until)
+        lock = disturbed / ".running"
+        before = _changed(lock)
+        [main] = started = start()
+        if chance.random() < 0.8:  # past loading the libraries
+            _wait(main, lambda lock=lock, before=before: _changed(lock) != before)
+        until = time.monotonic() + chance.uniform(0.0, 0.8) * longest
+        _wait(main, lambda until=until: time.monotonic() > until)
         if chance.random() < 0.3:  # in the middle of saving
-            _wait(started, lambda: any(disturbed.glob(".*.tmp")))
-        if not any(process.is_alive() for process in started):  # it came to its end
-            runs.finish(started, tmp_path / "disturbed.log")
+            _wait(main, lambda: any(disturbed.glob(".*.tmp")))
+        ranks = [main.pid] if processes == 1 else _children(main.pid)
+        if not main.is_alive():  # it came to its end
+            runs.finish(started, log)
             runs.assert_same_end(straight, disturbed)
             shutil.rmtree(disturbed)
             continue
+        _kill(kinds[kills % len(kinds)], main, ranks, chance)
         kills += 1
-        victim = chance.choice(started)
-        workers = _children(victim.pid)
-        if workers and chance.random() < 0.3:
-            os.kill(chance.choice(workers), signal.SIGKILL)
-            victim.join(timeout=60)  # it notices
-        for process in started:  # as the launcher does when one of them is lost
-            process.kill()
-            process.join()
         files = sorted(disturbed.glob("iter_*.pth"), key=lambda path: path.stat().st_mtime)
         if len(files) > 1 and chance.random() < 0.3:
             files[-1].write_bytes(files[-1].read_bytes()[: chance.randrange(10_000)])
-    started = runs.start(config, disturbed, resume=True, seed=1, processes=processes)
-    runs.finish(started, tmp_path / "disturbed.log")
+    runs.finish(start(), log)
     runs.assert_same_end(straight, disturbed)
     assert not list(disturbed.glob(".*.tmp"))
     assert len(list(disturbed.glob("iter_*.pth"))) <= 2 + kills  # damaged ones stay until replaced
 
 
-def _wait(started: list[Any], reached: Callable[[], bool]) -> None:
-    while not reached() and all(process.is_alive() for process in started):
+def _kill(kind: str, main: Any, ranks: list[int], chance: random.Random) -> None:
+    """Kill one or all processes of a run; the others must end by themselves."""
+    workers = [worker for rank in ranks for worker in _children(rank)]
+    victims = {"launcher": [main.pid], "rank": ranks, "worker": workers}.get(kind)
+    for victim in [chance.choice(victims)] if victims else [main.pid, *ranks]:
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    main.join(PATIENCE)
+    patient_until = time.monotonic() + PATIENCE
+    while any(map(_lives, ranks)) and time.monotonic() < patient_until:
         time.sleep(0.002)
+    left = [pid for pid in (main.pid, *ranks) if _lives(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"{left} live on after the death of a {kind}"
+
+
+def _wait(main: Any, reached: Callable[[], bool]) -> None:
+    while not reached() and main.is_alive():
+        time.sleep(0.002)
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _lives(pid: int) -> bool:
+    try:
+        # The name before it, in brackets, may hold anything.
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def _children(pid: int) -> list[int]:

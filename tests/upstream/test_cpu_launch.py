@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
+import sys
+import time
 
 import pytest
 import torch
@@ -30,7 +34,8 @@ SLURM = {
 
 @pytest.fixture(autouse=True)
 def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*TORCHRUN, *SLURM, "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"):
+    elastic = [name for name in os.environ if name.startswith("TORCHELASTIC_")]
+    for name in (*TORCHRUN, *SLURM, *elastic):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -72,6 +77,47 @@ def test_torchrun_without_the_option_is_refused(monkeypatch: pytest.MonkeyPatch)
     _set(monkeypatch, {**TORCHRUN, "TORCHELASTIC_RUN_ID": "x"})
     with pytest.raises(ValueError, match=r"2 processes, .*Add --launcher pytorch"):
         check_single_process()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no signal at a parent's death")
+def test_a_process_ends_when_torchrun_is_killed(
+    monkeypatch: pytest.MonkeyPatch, started: list[tuple[str, str, dict[str, str]]]
+) -> None:
+    _set(monkeypatch, {**TORCHRUN, "TORCHELASTIC_RUN_ID": "x"})
+    ready, told = os.pipe()
+    launcher = os.fork()
+    if launcher == 0:
+        try:
+            if os.fork() == 0:
+                os.setsid()  # as torchrun's processes do
+                start_processes("pytorch")
+                os.write(told, str(os.getpid()).encode())
+            else:
+                os.close(told)
+            time.sleep(600)
+        finally:
+            os._exit(1)
+    os.close(told)
+    rank = int(os.read(ready, 20))
+    os.kill(launcher, signal.SIGKILL)
+    os.waitpid(launcher, 0)
+    ended, _, _ = select.select([ready], [], [], 60)  # the end of what it could write
+    os.close(ready)
+    if not ended:
+        os.kill(rank, signal.SIGKILL)
+    assert ended
+
+
+def test_a_process_whose_torchrun_is_gone_ends(
+    monkeypatch: pytest.MonkeyPatch, started: list[tuple[str, str, dict[str, str]]]
+) -> None:
+    # Nobody listens at port 1; this process must not end with the one that runs the tests.
+    monkeypatch.setattr("torch.multiprocessing._prctl_pr_set_pdeathsig", lambda number: None)
+    _set(monkeypatch, {**TORCHRUN, "TORCHELASTIC_RUN_ID": "x"})
+    _set(monkeypatch, {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"})
+    with pytest.raises(ConnectionError, match=r"does not answer at localhost:1 .*Start it again"):
+        start_processes("pytorch")
+    assert not started
 
 
 def test_without_a_gpu_gloo_takes_the_place_of_the_configured_backend(

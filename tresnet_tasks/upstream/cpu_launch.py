@@ -4,14 +4,18 @@ mmengine's ``init_dist`` (all versions to 0.10.7) calls ``torch.cuda.set_device`
 machine has, so that nothing distributed runs without a GPU; a launcher's missing environment
 variable is a bare ``KeyError``, a missing ``scontrol`` a host name that nobody has, and all Slurm
 jobs of a node get the same port. torchrun (torch 2.11 to 2.15) keeps one store over its restarts,
-in which started processes find the addresses of those that were killed. Can go when mmengine starts
-gloo on machines without a GPU, and torch gives each restart a store of its own.
+in which started processes find the addresses of those that were killed; and when it is killed
+itself, the processes go on without it. Can go when mmengine starts gloo on machines without a GPU,
+and torch gives each restart a store of its own and ends its processes.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
+import sys
 from collections.abc import Mapping
 from typing import Any
 from unittest.mock import patch
@@ -39,6 +43,7 @@ def start_processes(
 
     On a machine without CUDA they talk through gloo, whatever backend is configured. ``MASTER_ADDR``
     and ``MASTER_PORT`` of a Slurm job follow from its nodes and its number where they are not set.
+    On Linux a process that torchrun has started ends when torchrun is killed.
 
     Args:
         launcher: ``pytorch`` (torchrun), ``slurm`` or ``mpi``.
@@ -48,12 +53,14 @@ def start_processes(
     Raises:
         ValueError: if this process was not started by that launcher, or sees fewer GPUs than there
             are processes on its machine.
+        ConnectionError: if torchrun has started this process and is gone.
     """
     _check_environment(launcher)
     settings = dict(dist_cfg or {})
     if multiprocessing.get_start_method(allow_none=True) is None:
         multiprocessing.set_start_method(start_method)  # mmengine would, to another than the runner
     if launcher == "pytorch":
+        _end_with_torchrun()
         settings.update(_store_of_this_life())
     if torch.cuda.is_available():
         init_dist(launcher, **settings)
@@ -61,6 +68,28 @@ def start_processes(
     settings["backend"] = "gloo"
     with patch.object(torch.cuda, "set_device", lambda device: None):
         init_dist(launcher, **settings)
+
+
+def _end_with_torchrun() -> None:
+    """Have the system kill this process when torchrun is killed, or end it if that has happened.
+
+    It would go on, and write beside the run that is started in its place.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    if sys.platform == "linux":
+        multiprocessing._prctl_pr_set_pdeathsig(signal.SIGKILL)  # type: ignore[attr-defined]
+    one_node = os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]
+    if one_node and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        # torchrun listens there as long as it lives; torch would try for half an hour.
+        address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        try:
+            socket.create_connection(address).close()
+        except OSError as error:
+            raise ConnectionError(
+                f"torchrun, which has started this process, does not answer at {address[0]}:"
+                f"{address[1]} ({error}): it has been killed. Start it again."
+            ) from error
 
 
 def _store_of_this_life() -> dict[str, Any]:
