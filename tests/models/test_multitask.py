@@ -158,6 +158,17 @@ def test_groups_of_different_sizes_give_the_loss_of_all_their_images(images: Ten
     torch.testing.assert_close(parts["tags.loss"], whole["tags.loss"])
 
 
+def test_a_head_runs_only_on_the_groups_that_have_labels_for_it(images: Tensor) -> None:
+    model = build()
+    calls = []
+    model.heads["cls"].fc.register_forward_hook(lambda *_: calls.append("cls"))
+    model.heads["boxes"].detector.register_forward_hook(lambda *_: calls.append("boxes"))
+    samples = [[sample(boxes=False)], [sample(cls=False)]]
+    total(model([images[:1], images[1:]], samples, mode="loss")).backward()
+    assert calls == ["cls", "boxes"]
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
 def test_every_head_answers_for_every_image(images: Tensor) -> None:
     answers = build().eval()(images, [sample(cls=False, boxes=False), sample()], mode="predict")
     for answer in answers:

@@ -107,6 +107,10 @@ class ImageDataset(Dataset[Any]):
         """``task`` of a data set with these arguments, which are the constructor's."""
         return cls.task
 
+    def img_path(self, index: int) -> str:
+        """Where an image is."""
+        return self._paths[index]
+
     def get_data_info(self, index: int) -> dict[str, Any]:
         """What the pipeline starts from; ``img_path`` and ``sample_idx`` at least."""
         return {"img_path": self._paths[index], "sample_idx": int(index)}

@@ -58,7 +58,7 @@ class JointDataset(ImageDataset):
         found: dict[str, tuple[str, list[int]]] = {}
         for position, reader in enumerate(self.readers.values()):
             for index in range(len(reader)):
-                path = reader.get_data_info(index)["img_path"]
+                path = reader.img_path(index)
                 # Not resolve(), which asks the disk about each of a million files.
                 same = os.path.abspath(path)  # noqa: PTH100
                 entry = found.setdefault(same, (path, [-1] * len(self.readers)))

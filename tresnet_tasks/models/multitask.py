@@ -178,11 +178,10 @@ class MultiTaskModel(BaseModel):
 
     def _loss(self, groups: Sequence[tuple[Tensor, Samples]]) -> dict[str, Tensor]:
         names = list(self.heads)
-        here = torch.tensor(
-            [[sum(s.labelled(name) for s in samples) for name in names] for _, samples in groups],
-            dtype=torch.float32,
-            device=groups[0][0].device,
-        )
+        counts = [
+            [sum(s.labelled(name) for s in samples) for name in names] for _, samples in groups
+        ]
+        here = torch.tensor(counts, dtype=torch.float32, device=groups[0][0].device)
         everywhere = here.sum(0)
         if get_world_size() > 1:
             all_reduce(everywhere)
@@ -190,7 +189,7 @@ class MultiTaskModel(BaseModel):
         for group, (images, samples) in enumerate(groups):
             feats = self.extract_feats(images)
             for position, name in enumerate(names):
-                if name in self.frozen:
+                if name in self.frozen or self._has_no_part(group, position, counts):
                     continue
                 count = here[group, position]
                 # Processes average their gradients; mmdet's losses do the same with their counts.
@@ -201,6 +200,17 @@ class MultiTaskModel(BaseModel):
         for position, name in enumerate(names):
             terms[f"{name}.images"] = everywhere[position]
         return terms if self.uncertainty is None else self.uncertainty(terms)
+
+    @staticmethod
+    def _has_no_part(group: int, position: int, counts: Sequence[Sequence[int]]) -> bool:
+        """Whether a head can be left out of a group that has no labels for it.
+
+        With several processes another one may have some there, and a head without any still gets a
+        gradient of zeros, once.
+        """
+        if counts[group][position] or get_world_size() > 1:
+            return False
+        return group > 0 or any(row[position] for row in counts)
 
     def _head_loss(self, name: str, feats: Feats, samples: Samples) -> dict[str, Tensor]:
         """A head's weighted losses over the images that have labels for it."""
