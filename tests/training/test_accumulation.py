@@ -11,7 +11,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from tresnet_tasks.training.hooks import ModelEMAHook
+from tresnet_tasks.heads import MultiLabel
+from tresnet_tasks.structures import ClsDataSample
+from tresnet_tasks.training.hooks import ModelEMAHook, SummedLossHook
 from tresnet_tasks.upstream.checkpoints import read_checkpoint
 
 SCHEDULES = {
@@ -37,8 +39,9 @@ class Points(Dataset):
 class Net(BaseModel):
     """Its norm uses the running statistics: those of a batch depend on its size."""
 
-    def __init__(self) -> None:
+    def __init__(self, loss: dict[str, Any] | None = None) -> None:
         super().__init__()
+        self.task = None if loss is None else MultiLabel(2, loss)
         self.body = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.LeakyReLU())
         self.fc = nn.Linear(8, 2)
 
@@ -48,16 +51,21 @@ class Net(BaseModel):
         return self
 
     def forward(self, inputs: Tensor, data_samples: Tensor, mode: str = "tensor") -> Any:
-        return {"loss": nn.functional.cross_entropy(self.fc(self.body(inputs)), data_samples)}
+        logits = self.fc(self.body(inputs))
+        if self.task is None:
+            return {"loss": nn.functional.cross_entropy(logits, data_samples)}
+        samples = [ClsDataSample().set_gt_label(label) for label in data_samples]
+        return self.task.loss(logits, samples)
 
 
 def run(
     make_runner: Any, work_dir: str, batch_size: int, window: int, schedule: Any, **changes: Any
 ) -> Any:
     torch.manual_seed(0)
+    loss = changes.pop("loss", None)
     runner = make_runner(
         work_dir,
-        model=Net(),
+        model=Net(loss),
         train_dataloader={
             "batch_size": batch_size,
             "dataset": Points(),
@@ -70,7 +78,7 @@ def run(
             "clip_grad": {"max_norm": 0.3},
         },
         param_scheduler=schedule,
-        custom_hooks=[ModelEMAHook(decay=0.5)],
+        custom_hooks=[ModelEMAHook(decay=0.5), SummedLossHook()],
         **{"train_cfg": {"by_epoch": True, "max_epochs": 3}, **changes},
     )
     runner.train()
@@ -108,6 +116,23 @@ def test_two_halves_equal_the_whole_batch(
         c["message_hub"]["log_scalars"]["train/grad_norm"].data[0] for c in (large, accumulated)
     ]
     torch.testing.assert_close(*map(torch.as_tensor, norms), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_loss_of_several_labels_adds_up_as_in_the_whole_batch(
+    make_runner: Any, tmp_path: Path, reduction: str
+) -> None:
+    loss = {"type": "AsymmetricLoss", "reduction": reduction}
+    for name, batch, window in (("large", 8, 1), ("accumulated", 4, 2)):
+        run(make_runner, name, batch, window, SCHEDULES["one_cycle"], loss=loss)
+    large, accumulated = (last(tmp_path, name) for name in ("large", "accumulated"))
+    for name, value in large["state_dict"].items():
+        torch.testing.assert_close(accumulated["state_dict"][name], value, rtol=1e-6, atol=1e-6)
+    # Clipped steps would agree even if the losses did not.
+    logged = [c["message_hub"]["log_scalars"]["train/loss"].data[0] for c in (large, accumulated)]
+    pairs = torch.as_tensor(logged[1][:4]).view(2, 2).mean(1)
+    first = torch.as_tensor(logged[0][:1])
+    torch.testing.assert_close(pairs[:1], first, rtol=1e-5, atol=1e-6)
 
 
 def test_a_rate_holds_for_all_batches_of_a_window(make_runner: Any, tmp_path: Path) -> None:

@@ -84,8 +84,17 @@ def found(tiny_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Found:
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
     ranks = [json.loads((folder / f"found_{rank}.json").read_text()) for rank in range(2)]
-    single = _script().train(str(folder / "whole.py"), folder / "single")
-    return Found(folder, [{**rank, "single": single} for rank in ranks], printed)
+    script = _script()
+    singles = {
+        "single": script.train(str(folder / "whole.py"), folder / "single"),
+        "summed_single": script.train(
+            str(folder / "whole.py"),
+            folder / "summed_single",
+            *script.SUMMED,
+            "default_hooks.checkpoint.interval=2",
+        ),
+    }
+    return Found(folder, [{**rank, **singles} for rank in ranks], printed)
 
 
 def _script() -> Any:
@@ -141,6 +150,14 @@ def test_a_sharded_runs_checkpoint_is_whole(found: Found) -> None:
 def test_the_form_of_the_computation_changes_nothing(found: Found, run: str) -> None:
     gap = found.losses(run) - found.losses("replicated")[:2]
     assert gap.abs().max() < 1e-5
+
+
+def test_a_summed_loss_is_the_sum_over_all_processes(found: Found) -> None:
+    single = found.losses("summed_single")
+    assert found.losses("summed").sub(single).abs().max() < 1e-5 * single.max()
+    assert (
+        found.losses("summed")[0] > 3 * found.losses("single")[0] * 0.2
+    )  # of 6 images, not a mean
 
 
 def test_all_processes_validate_with_the_same_buffers(found: Found) -> None:

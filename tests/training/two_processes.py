@@ -66,6 +66,15 @@ class Recorder(Hook):
         self.found["metrics"].append({**metrics, "images": counted})
 
 
+# A loss that is a sum over the images, with their mean gradient of a step as large as usual.
+SUMMED = (
+    "train_cfg.max_epochs=2",
+    "model.head.loss.type=AsymmetricSingleLabelLoss",
+    "model.head.loss.reduction=sum",
+    "model.head.loss.loss_weight=0.2",
+)
+
+
 def train(config: str, work_dir: Path, *overrides: str, **options: Any) -> dict[str, Any]:
     """Train as the command does; returns what was recorded."""
     chosen = LaunchOptions(work_dir=str(work_dir), seed=1, **options)
@@ -130,6 +139,7 @@ def first_life(config: str, folder: Path) -> dict[str, Any]:
             ("plain", (one_epoch, "model.backbone.abn=plain"), {}),
             ("recomputed", (one_epoch, "model.backbone.with_cp=True"), {}),
             ("channels_last", (one_epoch,), {"channels_last": True}),
+            ("summed", SUMMED, {}),
         )
     }
     found["apart"] = train(config, folder / "apart", "train_cfg.max_epochs=5", launcher="pytorch")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..structures import ClsDataSample
+from .step_loss import is_sum, step_loss
 
 
 class MultiLabel(nn.Module):
@@ -18,6 +19,7 @@ class MultiLabel(nn.Module):
     Attributes:
         thresholds: (C,) float32; a class is predicted if its score is strictly above its own.
         temperature: what logits are divided by before they become scores; 1 unless it is set.
+        batches_a_step: see ``step_loss``.
 
     Args:
         num_classes: C.
@@ -38,6 +40,7 @@ class MultiLabel(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.loss_module = MODELS.build(dict(loss or {"type": "AsymmetricLoss"}))
+        self.batches_a_step = 1
         # Checkpoints carry thresholds as plain data, not among the weights.
         self.register_buffer("thresholds", torch.empty(num_classes), persistent=False)
         self.set_thresholds(threshold)
@@ -78,7 +81,7 @@ class MultiLabel(nn.Module):
                 ``gt_label`` (K,), the classes that hold, K = 0 included.
 
         Returns:
-            ``loss``, a scalar. If it is a sum, also ``per_positive``, its value for each positive
+            ``loss``, a scalar, see ``step_loss``. If it is a sum, also ``per_positive``, its value for each positive
             label of the batch, by which batches of different sizes compare; mmengine logs it, and
             adds only what has "loss" in its name to the total.
 
@@ -86,10 +89,11 @@ class MultiLabel(nn.Module):
             ValueError: if a sample lacks labels, or has some of other classes.
         """
         targets = self._targets(data_samples).to(logits.device)
-        losses = {"loss": self.loss_module(logits, targets)}
-        if getattr(self.loss_module, "reduction", None) == "sum":
+        loss = self.loss_module(logits, targets)
+        losses = {"loss": step_loss(self, loss)}
+        if is_sum(self.loss_module):
             positives = targets.clamp(min=0).sum().clamp(min=1)
-            losses["per_positive"] = losses["loss"].detach() / positives
+            losses["per_positive"] = loss.detach() / positives
         return losses
 
     def predict(

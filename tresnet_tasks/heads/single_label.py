@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..structures import ClsDataSample
+from .step_loss import step_loss
 
 
 class SingleLabel(nn.Module):
@@ -25,6 +26,7 @@ class SingleLabel(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.loss_module = MODELS.build(dict(loss or {"type": "SoftCrossEntropy"}))
+        self.batches_a_step = 1
 
     def loss(self, logits: Tensor, data_samples: Sequence[ClsDataSample]) -> dict[str, Tensor]:
         """Loss of a batch.
@@ -34,12 +36,13 @@ class SingleLabel(nn.Module):
             data_samples: N samples with ``gt_score``, or else ``gt_label`` of one class.
 
         Returns:
-            ``{'loss': scalar}``.
+            ``{'loss': scalar}``, see ``step_loss``.
 
         Raises:
             ValueError: if a sample lacks a label, has several, or one that is not a class.
         """
-        return {"loss": self.loss_module(logits, self._targets(data_samples).to(logits.device))}
+        loss = self.loss_module(logits, self._targets(data_samples).to(logits.device))
+        return {"loss": step_loss(self, loss)}
 
     def predict(
         self, logits: Tensor, data_samples: Sequence[ClsDataSample] | None = None

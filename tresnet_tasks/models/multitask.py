@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..registry import MODELS
+from ..heads.step_loss import is_sum
 from ..structures import ClsDataSample, MultiTaskDataSample
 from .gradient_balance import GradientBalance
 from .uncertainty import UncertaintyWeights
@@ -239,7 +240,7 @@ class MultiTaskModel(BaseModel):
         if getattr(self.heads[name], "counts_objects", False):
             return (count > 0).float()
         task = getattr(self.heads[name], "task", None)
-        summed = getattr(getattr(task, "loss_module", None), "reduction", "mean") == "sum"
+        summed = is_sum(getattr(task, "loss_module", None))
         return (count > 0).float() if summed else share
 
     # ---------------------------------------------------------------------------------- predict

@@ -22,7 +22,7 @@ from ..upstream.sharded_state import is_sharded
 from .checks import accepted_arguments, check_config, find_kind
 from .completion import complete_config
 from .global_batch import keep_global_batch
-from .hooks import LoadWeightsHook, SameBuffersHook, SmallBatchHook
+from .hooks import LoadWeightsHook, SameBuffersHook, SmallBatchHook, SummedLossHook
 from .overrides import apply_overrides
 from .processes import choose_wrapper, collect_in_work_dir, join_processes
 from .schedule_completion import complete_schedules
@@ -149,6 +149,7 @@ def build_runner(cfg: Config, options: LaunchOptions) -> Any:
         runner.register_hook(LoadWeightsHook(cfg.load_from))
     runner.register_hook(SmallBatchHook())
     runner.register_hook(SameBuffersHook())
+    runner.register_hook(SummedLossHook())
     # Shares of weights are flat; the whole of them is put together for each use.
     preprocessor = cfg.model.get("data_preprocessor") or {}
     channels_last = options.channels_last or preprocessor.get("channels_last")

@@ -36,6 +36,19 @@ def accumulated_batches(optim_wrapper: Any) -> int:
     return max(counts, default=1)
 
 
+def window_batches(optim_wrapper: Any) -> int:
+    """How many micro-batches the step takes the mean of that the next one belongs to."""
+    return max((_window(wrapper) for wrapper in _wrappers(optim_wrapper)), default=1)
+
+
+def _window(wrapper: Any) -> int:
+    count: int = getattr(wrapper, "_accumulative_counts", 1)
+    if count == 1 or wrapper._max_counts == -1:
+        return count
+    in_last = wrapper._inner_count >= wrapper._max_counts - wrapper._remainder_counts
+    return int(wrapper._remainder_counts) if in_last else count
+
+
 def _wrappers(optim_wrapper: Any) -> list[Any]:
     if isinstance(optim_wrapper, OptimWrapperDict):
         return list(optim_wrapper.values())

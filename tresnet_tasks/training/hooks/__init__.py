@@ -16,6 +16,7 @@ from .save_checkpoint import SaveCheckpointHook
 from .small_batch import SmallBatchHook
 from .step_seed import StepSeedHook
 from .stop_signals import StopSignalsHook
+from .summed_loss import SummedLossHook
 from .task_gradients import TaskGradientsHook
 from .thresholds import ThresholdHook
 from .unreadable_images import UnreadableImagesHook
@@ -35,6 +36,7 @@ __all__ = [
     "SmallBatchHook",
     "StepSeedHook",
     "StopSignalsHook",
+    "SummedLossHook",
     "TaskGradientsHook",
     "ThresholdHook",
     "UnreadableImagesHook",
