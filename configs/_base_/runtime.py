@@ -5,6 +5,7 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     step_seed=dict(type="StepSeedHook"),
+    split_check=dict(type="SplitCheckHook", overlap="warn"),
     non_finite_loss=dict(type="NonFiniteLossHook", action="stop"),
     logger=dict(type="ProgressHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),

@@ -1,13 +1,6 @@
 # ImageNet-1k as a folder a class: data/imagenet/{train,val}/<wnid>/*.JPEG (see data/README.md). Crops of 224 px.
 _train_pipeline = [
-    dict(type="LoadImage"),
-    dict(
-        type="Albumentations",
-        transforms=[
-            dict(type="RandomResizedCrop", size=(224, 224), scale=(0.08, 1.0)),
-            dict(type="HorizontalFlip"),
-        ],
-    ),
+    dict(type="LoadRandomResizedCrop", size=224, scale=(0.08, 1.0), flip=0.5),
     dict(type="TorchVision", name="AutoAugment"),  # the ImageNet policy
     dict(type="Cutout", factor=0.5),
     dict(type="PackClsInputs"),
