@@ -1,13 +1,18 @@
 """Input: photos of 667x500 px to augmented 224 px crops, images a second on one core.
 
-Every reader gives what a training of that kind gets: a random resized crop and a flip, as uint8.
-They run in turns in one process. "ours" draws the crop first and decodes at full size, "ours,
-reduced" decodes a JPEG at 1/2, 1/4 or 1/8 where the drawn crop allows. The last lines say how far
-their crops are from those of full decoding, on a scale of 0 to 255.
+Every reader gives what a training of that kind gets: a random resized crop and a flip. They run in
+turns in one process. torchvision on PIL gives floats in [0, 1], as its examples do, or uint8, as
+all others do. "ours, exact" draws the crop first and decodes the rows down to its end; "ours" also
+decodes a JPEG at 1/2, 1/4 or 1/8 where the drawn crop allows, and less exactly. The last lines say
+how far its crops are from the exact ones, on a scale of 0 to 255, and how many cores feed a GPU.
+
+The time depends on how much is in the photos: their bytes are told. Made-up ones hold structure of
+every size, weaker the finer, as photos do.
 
 examples:
   python tools/benchmark.py data
-  python tools/benchmark.py data --images photos/ --rounds 20
+  python tools/benchmark.py data --images photos/ --quality 75 --rounds 20
+  python tools/benchmark.py data --gpu 2500 --out data.json
 """
 
 from __future__ import annotations
@@ -28,6 +33,9 @@ from measuring.results import print_table, write_results
 from PIL import Image
 
 from tresnet_tasks.registry import TRANSFORMS
+from tresnet_tasks.upstream.opencv import cv2
+
+_REFERENCE = "torchvision on PIL"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,30 +43,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        files = _photos(args.images, Path(folder), args.number)
+        files = _photos(args.images, Path(folder), args.number, args.quality)
+        size = sum(file.stat().st_size for file in files) / len(files) / 1000
         readers = _readers(args.size)
         runs = {name: _all(reader, files) for name, reader in readers.items()}
         seconds = time_interleaved(runs, args.rounds)
-        apart = {
-            name: _difference(reader, readers["ours"], files)
-            for name, reader in readers.items()
-            if name.startswith("ours, reduced")
-        }
-    relative = ratios(seconds, "torchvision on PIL")
+        apart = _difference(readers["ours"], readers["ours, exact"], files)
+    relative = ratios(seconds, _REFERENCE)
     rows = [
         {
             "reader": name,
-            "img/s": len(files) / Spread.of(values).median,
-            "speed / torchvision on PIL": 1 / relative[name].median,
+            "img/s": (speed := len(files) / Spread.of(values).median),
+            f"speed / {_REFERENCE}": 1 / relative[name].median,
             "quartiles": f"{1 / relative[name].high:.2f} to {1 / relative[name].low:.2f}",
+            **{f"cores for {gpu} img/s": gpu / speed for gpu in args.gpu},
         }
         for name, values in seconds.items()
     ]
-    print(f"{len(files)} photos to {args.size} px, one core, {machine(torch.device('cpu'))}")
+    print(
+        f"{len(files)} photos of {size:.0f} kB to {args.size} px, one core, "
+        f"{machine(torch.device('cpu'))}"
+    )
     print_table(rows)
-    for name, difference in apart.items():
-        print(f"{name}: {difference:.2f} of 255 from the crops of full decoding, mean absolute")
-    write_results(args.out, machine(torch.device("cpu")), [*rows, {"differences": apart}])
+    print(f"ours: {apart:.2f} of 255 from the exact crops, mean absolute")
+    about = {"kB a photo": size, "mean absolute difference of ours": apart}
+    write_results(args.out, machine(torch.device("cpu")), [*rows, about])
     return 0
 
 
@@ -71,15 +80,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--images", type=Path, help="folder of JPEGs, resized to 667x500; made-up ones if left out"
     )
+    parser.add_argument(
+        "--quality", type=int, default=75, help="of the JPEGs (default: %(default)s, Pillow's)"
+    )
     parser.add_argument("--number", type=int, default=32, help="photos (default: %(default)s)")
     parser.add_argument("--size", type=int, default=224, help="of the crops (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument(
+        "--gpu",
+        nargs="+",
+        type=int,
+        default=[1000, 3000],
+        help="images a second that a GPU takes (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, help="also write the results to this .json file")
     return parser
 
 
-def _photos(source: Path | None, folder: Path, number: int) -> list[Path]:
-    """JPEGs of 667x500 px at quality 90."""
+def _photos(source: Path | None, folder: Path, number: int, quality: int) -> list[Path]:
+    """JPEGs of 667x500 px."""
     found: list[Path] = [] if source is None else sorted(source.rglob("*.jp*g"))[:number]
     if source is not None and not found:
         raise ValueError(f"{source} holds no .jpg; name a folder of photos.")
@@ -90,37 +109,51 @@ def _photos(source: Path | None, folder: Path, number: int) -> list[Path]:
             image = (
                 Image.open(found[index]).convert("RGB").resize((667, 500), Image.Resampling.BICUBIC)
             )
-        else:  # structure of every size, as photos have it
+        else:
             layers = np.zeros((500, 667, 3))
-            for cells in (4, 16, 64, 256):
-                noise = generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-                layer = Image.fromarray(noise).resize((667, 500), Image.Resampling.BICUBIC)
-                layers += np.asarray(layer) / 4
-            image = Image.fromarray(layers.astype(np.uint8))
+            for cells in (2, 4, 8, 16, 32, 64, 128, 256):
+                noise = generator.standard_normal((cells, cells, 3)).astype(np.float32)
+                # Falling so that they take the bytes of flower photos enlarged to this size.
+                layers += (
+                    60 / cells**0.5 * cv2.resize(noise, (667, 500), None, 0, 0, cv2.INTER_CUBIC)
+                )
+            image = Image.fromarray(np.clip(128 + layers, 0, 255).astype(np.uint8))
         files.append(folder / f"{index}.jpg")
-        image.save(files[-1], quality=90)
+        image.save(files[-1], quality=quality)
     return files
 
 
 def _readers(size: int) -> dict[str, Callable[[Path], Any]]:
     from torchvision.transforms import v2
 
-    theirs = v2.Compose([v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), v2.PILToTensor()])
-    flip = {"type": "HorizontalFlip", "p": 0.5}
-    crop = {"type": "RandomResizedCrop", "size": (size, size)}
+    crop = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]
+    to_float = v2.Compose([*crop, v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    to_uint8 = v2.Compose([*crop, v2.PILToTensor()])
     pack = {"type": "PackClsInputs"}
-    albumentations = {"type": "Albumentations", "transforms": [crop, flip]}
-    full = [{"type": "LoadImage"}, albumentations, pack]
+    separate = [
+        {"type": "LoadImage"},
+        {
+            "type": "Albumentations",
+            "transforms": [
+                {"type": "RandomResizedCrop", "size": (size, size)},
+                {"type": "HorizontalFlip", "p": 0.5},
+            ],
+        },
+        pack,
+    ]
     one = {"type": "LoadRandomResizedCrop", "size": size, "flip": 0.5}
     return {
-        "torchvision on PIL": lambda path: theirs(
-            Image.open(BytesIO(path.read_bytes())).convert("RGB")
-        ),
-        "ours, albumentations' crop": _pipeline(full),
-        "ours": _pipeline([{**one, "reduced": False}, pack]),
-        "ours, reduced": _pipeline([one, pack]),
-        "ours, reduced, density 0.75": _pipeline([{**one, "density": 0.75}, pack]),
+        _REFERENCE: lambda path: to_float(_open(path)),
+        "torchvision on PIL, uint8": lambda path: to_uint8(_open(path)),
+        "LoadImage and albumentations": _pipeline(separate),
+        "ours, exact": _pipeline([{**one, "reduced": False}, pack]),
+        "ours": _pipeline([one, pack]),
+        "ours, density 1": _pipeline([{**one, "density": 1.0}, pack]),
     }
+
+
+def _open(path: Path) -> Image.Image:
+    return Image.open(BytesIO(path.read_bytes())).convert("RGB")
 
 
 def _pipeline(configs: list[dict[str, Any]]) -> Callable[[Path], Any]:

@@ -1,4 +1,4 @@
-"""Inference: images a second of ours (batch norm folded) beside timm's and ResNet-50, interleaved.
+"""Inference: images a second of ours (as Predictor runs it) beside timm's and ResNet-50, interleaved.
 
 Every round runs each network once; the ratio is speed over the first network's in the same round
 (above 1 is faster), with quartiles. `compiled` is inductor with constants frozen.
@@ -21,6 +21,7 @@ from measuring.options import LAYOUTS, Setting, add_common_options, machine
 from measuring.results import print_table, write_results
 from torch import Tensor, nn
 
+from tresnet_tasks.backbones import pack_for_cpu
 from tresnet_tasks.layers import fold_abn
 
 
@@ -39,10 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             for mode in args.modes:
                 torch.manual_seed(0)
                 model = setting.place(build(name, args.arch)).eval()
-                if isinstance(model, Ours):
-                    fold_abn(model)
                 key = f"{name} {layout} {mode}"
                 flops[key] = flops_an_image(model, images[:2])
+                if isinstance(model, Ours):
+                    fold_abn(model)
+                    # As Predictor does it; a compiler packs by itself.
+                    if mode == "eager" and args.dtype == "fp32" and device.type == "cpu":
+                        pack_for_cpu(model)
                 runs[key] = _run(model, images, setting, mode)
     seconds = time_interleaved(runs, args.rounds, args.warmup)
     reference = next(iter(runs))

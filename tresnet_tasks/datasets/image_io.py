@@ -1,38 +1,27 @@
 """From an image file of any usual kind to (H, W, 3) uint8 RGB.
 
-Ordinary JPEG and PNG go through OpenCV, which gives the very pixels that Pillow gives, in two
-thirds of the time; all else, and whatever OpenCV refuses, goes through Pillow, which says what is
-wrong with a file.
+Ordinary JPEG goes through simplejpeg and ordinary PNG through OpenCV, which give the very pixels
+that Pillow gives, in two thirds of the time; all else, and whatever these refuse, goes through
+Pillow, which says what is wrong with a file.
 """
 
 from __future__ import annotations
 
 import os
 from io import BytesIO
-from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..upstream.opencv import cv2
-from .jpeg_header import read_jpeg_header
-
-RGBImage: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
-
-# Larger images are refused as probable decompression bombs, at Pillow's own limit.
-MAX_PIXELS = 178_956_970
+from .jpeg_header import MAX_PIXELS, read_jpeg_header
+from .jpeg_pixels import RGBImage, decode_jpeg
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 # Chunks that OpenCV and Pillow treat differently: a transparent colour, EXIF, animation.
 _PNG_NEEDS_PILLOW = (b"tRNS", b"eXIf", b"acTL")
-
-_OPENCV_FLAGS = {
-    1: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
-    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
-    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
-    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
-}
+_PNG_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class UnreadableImageError(ValueError):
@@ -109,7 +98,7 @@ def decode_image(
     if data.startswith(b"\xff\xd8"):
         image, size = _decode_jpeg(data, min_side)
     elif _is_ordinary_png(data):
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _OPENCV_FLAGS[1])
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _PNG_FLAGS)
     if image is None:
         image = _decode_with_pillow(data, name)
     return image, size or image.shape[:2]
@@ -119,36 +108,14 @@ def _decode_jpeg(
     data: bytes, min_side: int | None
 ) -> tuple[RGBImage | None, tuple[int, int] | None]:
     header = read_jpeg_header(data)
-    if (
-        header is None
-        or header.components not in (1, 3)
-        or header.height * header.width > MAX_PIXELS
-    ):
+    if header is None:
         return None, None
     factor = 1
     if min_side is not None:
-        while factor < 8 and min(header.height, header.width) >= 2 * factor * min_side:
+        while factor < 8 and min(header.size) >= 2 * factor * min_side:
             factor *= 2
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), _OPENCV_FLAGS[factor])
-    if image is None:
-        return None, None
-    if factor > 1:  # these flags exist for BGR alone
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    if header.orientation == 1:
-        return image, (header.height, header.width)
-    size = (header.height, header.width)
-    return _upright(image, header.orientation), size if header.orientation < 5 else size[::-1]
-
-
-def _upright(image: RGBImage, orientation: int) -> RGBImage:
-    """Apply an EXIF orientation, 2 to 8 (Exif 2.32, table 6)."""
-    if orientation >= 5:
-        image = image.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    return np.ascontiguousarray(image)
+    image = decode_jpeg(data, header, factor)
+    return image, None if image is None else header.size
 
 
 def _is_ordinary_png(data: bytes) -> bool:

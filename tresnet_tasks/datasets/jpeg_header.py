@@ -10,8 +10,12 @@ from PIL import Image
 _ORIENTATION_TAG = 0x0112
 # Start-of-frame markers of the Huffman-coded baseline, extended and progressive kinds.
 _FRAMES = (0xC0, 0xC1, 0xC2)
+_PROGRESSIVE = 0xC2
 _APP1 = 0xE1
 _START_OF_SCAN = 0xDA
+
+# Larger images are refused as probable decompression bombs, at Pillow's own limit.
+MAX_PIXELS = 178_956_970
 
 
 class JpegHeader(NamedTuple):
@@ -19,14 +23,21 @@ class JpegHeader(NamedTuple):
 
     Fields:
         height, width: pixels.
-        components: 1 grey, 3 colour, 4 CMYK or YCCK.
         orientation: EXIF, 1 to 8; 1 is upright.
+        rows_at: where in the file the height stands; None if all rows must be decoded to have any,
+            as in a progressive JPEG.
     """
 
     height: int
     width: int
-    components: int
     orientation: int
+    rows_at: int | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the upright image."""
+        lies = self.orientation >= 5
+        return (self.width, self.height) if lies else (self.height, self.width)
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader | None:
@@ -36,14 +47,14 @@ def read_jpeg_header(data: bytes) -> JpegHeader | None:
         data: the whole file.
 
     Returns:
-        None for anything but an ordinary 8-bit JPEG that is complete up to its end marker: let a
-        full decoder judge.
+        None for anything but an ordinary 8-bit JPEG, grey or in colours, that is complete up to
+        its end marker: let a full decoder judge.
     """
     # Some cameras pad with zeros behind the end marker.
     tail = data[-64:].rstrip(b"\0")
     if data[:3] != b"\xff\xd8\xff" or not tail.endswith(b"\xff\xd9"):
         return None
-    position, orientation, frame = 2, 1, None
+    position, orientation, frame, rows_at = 2, 1, None, None
     while position + 4 <= len(data):
         prefix, marker, length = unpack_from(">BBH", data, position)
         if prefix != 0xFF or length < 2 or marker == 0xFF:
@@ -55,18 +66,18 @@ def read_jpeg_header(data: bytes) -> JpegHeader | None:
             if body + 6 > len(data):
                 return None
             bits, height, width, components = unpack_from(">BHHB", data, body)
-            if bits != 8 or frame is not None:
+            known = bits == 8 and components in (1, 3) and frame is None
+            if not known or not 0 < height * width <= MAX_PIXELS:
                 return None
-            frame = (height, width, components)
+            frame = (height, width)
+            rows_at = None if marker == _PROGRESSIVE else body + 1
         elif marker == _APP1:
             found = _orientation(data[body : position + 2 + length])
             if found is None:
                 return None
             orientation = found if found != 1 else orientation
         position += 2 + length
-    if frame is None or frame[0] == 0 or frame[1] == 0:
-        return None
-    return JpegHeader(*frame, orientation)
+    return None if frame is None else JpegHeader(*frame, orientation, rows_at)
 
 
 def _orientation(segment: bytes) -> int | None:

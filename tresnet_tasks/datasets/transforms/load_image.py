@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...registry import TRANSFORMS
-from ..image_io import RGBImage, decode_image, read_bytes
+from ..image_io import decode_image, read_bytes
+from ..jpeg_pixels import RGBImage
 
 
 @TRANSFORMS.register_module()
@@ -39,7 +40,7 @@ class LoadImage:
         name = results.get("img_path", "<image>")
         source = results.get("img")
         if isinstance(source, np.ndarray):
-            image = _checked(source, name)
+            image = checked_image(source, name)
             size: tuple[int, int] = image.shape[:2]
         else:
             data = read_bytes(name) if source is None else bytes(source)
@@ -53,7 +54,8 @@ class LoadImage:
         return f"LoadImage(scale={self.scale})"
 
 
-def _checked(array: np.ndarray[Any, Any], name: str) -> RGBImage:
+def checked_image(array: np.ndarray[Any, Any], name: str) -> RGBImage:
+    """Make an array of grey or RGB (H, W, 3); ``ValueError`` for anything else than such uint8."""
     if array.ndim == 2 and array.size and array.dtype == np.uint8:
         return np.repeat(array[..., None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] != 3 or not array.size or array.dtype != np.uint8:
