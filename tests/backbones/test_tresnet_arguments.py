@@ -43,6 +43,13 @@ def test_a_wrong_arch_dict_is_refused(
         TResNet({**tiny_arch, **changes})
 
 
+@pytest.mark.parametrize("zero", [True, False])
+def test_each_block_starts_as_its_shortcut_or_not(tiny_arch: dict[str, Any], zero: bool) -> None:
+    net = TResNet(tiny_arch, zero_init_last=zero)
+    blocks = [block for stage in net.body[2:] for block in stage]
+    assert {block.last_norm.weight.abs().max().item() for block in blocks} == {float(not zero)}
+
+
 def test_an_arch_from_a_config_with_lists(tiny_arch: dict[str, Any]) -> None:
     listed = {key: list(v) if isinstance(v, tuple) else v for key, v in tiny_arch.items()}
     assert TResNet(ConfigDict(listed)).arch == TResNet(tiny_arch).arch

@@ -129,7 +129,7 @@ def test_memory_keeps_about_half_of_plain(make_tiny: Any) -> None:
         net = make_tiny(abn=abn).train()
         own = [*net.parameters(), *net.buffers()]
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            net(torch.rand(4, 3, 64, 64))
+            net(torch.rand(8, 3, 96, 96))
         for parameter in own:
             found.pop(parameter.untyped_storage().data_ptr(), None)
         return sum(found.values())

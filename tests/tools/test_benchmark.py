@@ -81,7 +81,7 @@ def test_infer_compares_ours_with_timm(benchmark: Any, tmp_path: Path) -> None:
 
 def test_data_reads_photos(benchmark: Any) -> None:
     told = benchmark("data", "--number", "2", "--size", "32", "--rounds", "1")
-    assert "ours, reduced" in told and "torchvision on PIL" in told
+    assert "ours, exact" in told and "torchvision on PIL" in told
 
 
 def test_saved_bytes_are_those_of_distinct_storages(benchmark: Any) -> None:
@@ -111,3 +111,13 @@ def test_saved_bytes_count_what_hangs_on_a_context(benchmark: Any) -> None:
 
     x = torch.rand(10, requires_grad=True)
     assert saved_bytes(nn.Identity(), lambda: Hiding.apply(x) + 1) == 40
+
+
+def test_scaling_draws_speed_and_memory(benchmark: Any, tmp_path: Path) -> None:
+    out, figure = tmp_path / "scaling.json", tmp_path / "scaling.png"
+    small = ("--models", "ours", "--batch-size", "2", "3", "--size", "32", "--rounds", "1")
+    benchmark("scaling", *small, "--out", out, "--figure", figure)
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["batch"] for row in rows] == [2, 3]
+    assert all(row["img/s"] > 0 and row["saved MB/img"] > 0 for row in rows)
+    assert figure.stat().st_size > 0

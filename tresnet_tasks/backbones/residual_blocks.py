@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from ..layers import ABN, ConvABN, SqueezeExcite
-from ..layers.recompute import abn_add, abn_conv, bottleneck_end, pooled_conv
+from ..layers.recompute import abn_add, abn_conv, bottleneck_end, pointwise_conv, pooled_conv
 
 
 class _Block(nn.Module):
@@ -134,7 +134,7 @@ class Bottleneck(_Block):
 
     def recomputed(self, x: Tensor, shortcut: Tensor, shortcut_norm: ABN | None) -> Tensor:
         """The block's output; the outputs of the first two convolutions are all that it keeps."""
-        x = abn_conv(self.conv1.conv(x), self.conv1, self.conv2.conv)
+        x = abn_conv(pointwise_conv(x, self.conv1.conv), self.conv1, self.conv2.conv)
         return bottleneck_end(
             x, self.conv2, self.se, self.conv3, self.drop_path, shortcut, shortcut_norm
         )

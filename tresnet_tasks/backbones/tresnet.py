@@ -87,6 +87,9 @@ class TResNet(BaseModule):
             derivatives. In ``torch.compile`` both are ``plain``: the compiler chooses what to keep.
         slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
             Cars weights of the official repository, needs ``(1e-6, 1e-6)``.
+        zero_init_last: begin with zeros as weights of each block's last norm, so that a block starts
+            as its shortcut, as published. A short training from random weights starts learning much
+            sooner with False.
         init_cfg: mmengine's initialisation, such as
             ``dict(type='Pretrained', checkpoint=PATH_OR_HUB_NAME)``.
 
@@ -105,6 +108,7 @@ class TResNet(BaseModule):
         with_cp: bool = False,
         abn: str = "plain",
         slopes: Sequence[float] = (1e-2, 1e-3),
+        zero_init_last: bool = True,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -145,7 +149,7 @@ class TResNet(BaseModule):
                 channels = self.arch.channels[stage]
             body[f"layer{stage + 1}"] = nn.Sequential(*blocks)
         self.body = nn.Sequential(body)
-        self._init_parameters()
+        self._init_parameters(zero_init_last)
         self._freeze()
 
     @staticmethod
@@ -212,12 +216,11 @@ class TResNet(BaseModule):
         out: Tensor = checkpoint(block, x, use_reentrant=False, context_fn=contexts)
         return out
 
-    def _init_parameters(self) -> None:
+    def _init_parameters(self, zero_init_last: bool) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="leaky_relu")
-            elif isinstance(module, BasicBlock | Bottleneck):
-                # Each block starts as its shortcut.
+            elif isinstance(module, BasicBlock | Bottleneck) and zero_init_last:
                 nn.init.zeros_(module.last_norm.weight)
 
     def _freeze(self) -> None:

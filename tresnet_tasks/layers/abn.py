@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -68,21 +65,25 @@ class ABN(nn.BatchNorm2d):
         return f"{nn.BatchNorm2d.extra_repr(self)}, slope={self.slope}"  # type: ignore[no-untyped-call]
 
 
-@contextmanager
-def keep_statistics(module: nn.Module) -> Iterator[None]:
+class keep_statistics:
     """Leave the running statistics below ``module`` as they are while the context lasts.
 
-    Activation checkpointing runs a block's forward pass twice; without this the second run would
-    count each batch twice in the running mean and variance.
+    Activation checkpointing runs a block's forward pass again; without this each further run would
+    count the batch once more in the running mean and variance. The context may be entered again
+    and again, as by several backward passes through one graph.
     """
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0  # new = 1 * old + 0 * batch
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked = norm.num_batches_tracked.clone()
-    try:
-        yield
-    finally:
-        for norm, (momentum, batches) in zip(norms, kept, strict=True):
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __enter__(self) -> None:
+        norms = [m for m in self._module.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+        self._kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+        for norm in norms:
+            norm.momentum = 0.0  # new = 1 * old + 0 * batch
+            if norm.num_batches_tracked is not None:
+                norm.num_batches_tracked = norm.num_batches_tracked.clone()
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum, batches in self._kept:
             norm.momentum, norm.num_batches_tracked = momentum, batches

@@ -13,6 +13,7 @@ and a ``backward`` over plain tensors: :mod:`normalisation`, :mod:`gate`, :mod:`
 from .abn_add import abn_add
 from .abn_conv import abn_conv
 from .bottleneck_end import bottleneck_end
+from .convolution import pointwise_conv
 from .pooled_conv import pooled_conv
 
-__all__ = ["abn_add", "abn_conv", "bottleneck_end", "pooled_conv"]
+__all__ = ["abn_add", "abn_conv", "bottleneck_end", "pointwise_conv", "pooled_conv"]

@@ -29,17 +29,17 @@ class Addition(NamedTuple):
     None, the scale (N, 1, 1, 1) or None, and the gate's four.
 
     Attributes:
-        norm: normalises the branch.
+        norm: normalises the branch; None where it comes normalised.
         shortcut_norm: normalises the shortcut.
     """
 
-    norm: Normalisation
+    norm: Normalisation | None
     shortcut_norm: Normalisation | None
 
     def forward(self, *tensors: Any) -> Tensor:
-        """(N, C, H, W)."""
+        """(N, C, H, W); a branch that comes normalised is used up."""
         named = self._named(tensors)
-        branch = self.norm.forward(named.x, named.norm)
+        branch = named.x if self.norm is None else self.norm.forward(named.x, named.norm)
         shortcut = named.shortcut
         if self.shortcut_norm is not None:
             shortcut = self.shortcut_norm.forward(shortcut, named.shortcut_norm)
@@ -59,8 +59,12 @@ class Addition(NamedTuple):
             of_shortcut = self.shortcut_norm.backward(
                 grad, named.shortcut, None, named.shortcut_norm
             )
+        nothing = (None, None, None)
         d_se: tuple[Tensor, ...] = ()
         d_branch = grad if named.scale is None else grad * named.scale
+        if self.norm is None:
+            d_norm: tuple[Tensor | None, ...] = (d_branch, None, None)
+            return (*d_norm, *nothing, *of_shortcut, *nothing, None)
         if named.se is not None:
             branch = self.norm.forward(named.x, named.norm)
             values = gate_forward(branch, named.se)
@@ -69,7 +73,6 @@ class Addition(NamedTuple):
             d_branch = d_branch * values.gate[..., None, None]
             d_branch.add_(d_mean[..., None, None])
         d_norm = self.norm.backward(d_branch, named.x, None, named.norm)
-        nothing = (None, None, None)
         return (*d_norm, *nothing, *of_shortcut, *nothing, None, *d_se)
 
     @staticmethod
@@ -86,16 +89,19 @@ class Addition(NamedTuple):
 
 def addition(
     x: Tensor,
-    norm: ABN,
+    norm: ABN | None,
     se: nn.Module | None,
     drop_path: nn.Module,
     shortcut: Tensor,
     shortcut_norm: ABN | None,
 ) -> tuple[Addition, tuple[Tensor | None, ...]]:
     """Describe the end of a block, see ``abn_add``; give the tensors of that."""
-    described, tensors = normalisation(norm, x)
+    described: Normalisation | None = None
     other: Normalisation | None = None
+    tensors: tuple[Tensor | None, ...] = (None,) * 5
     other_tensors: tuple[Tensor | None, ...] = (None,) * 5
+    if norm is not None:
+        described, tensors = normalisation(norm, x)
     if shortcut_norm is not None:
         other, other_tensors = normalisation(shortcut_norm, shortcut)
     scale = None

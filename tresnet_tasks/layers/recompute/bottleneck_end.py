@@ -13,6 +13,7 @@ from ..conv_abn import ConvABN
 from .activated import Activated, activated
 from .addition import Addition, addition
 from .convolution import conv2d, conv2d_backward
+from .pointwise_norm import PointwiseNorm, follows_from_input, pointwise_norm
 from .second_derivative import refuse_second_derivative
 
 
@@ -42,38 +43,81 @@ def bottleneck_end(
     before, tensors = activated(x, step, se)
     weight = last.conv.weight.to(x.dtype)
     with torch.no_grad():
-        wide = conv2d(before.forward(*tensors).out, weight)
+        narrow = before.forward(*tensors).out
+    # With few positions the products of matrices that replace the output cost more than it, and
+    # there is little of it to keep.
+    small = 2 * (narrow.numel() // narrow.shape[1]) < weight.shape[0]
+    out: Tensor
+    if not small and follows_from_input(narrow, last.bn):
+        norm = pointwise_norm(narrow, weight, last.bn)
+        after, more = addition(shortcut, None, None, drop_path, shortcut, shortcut_norm)
+        out = NarrowEnd.apply(before, after, narrow, len(tensors), *norm, *tensors, *more[1:])
+        return out
+    with torch.no_grad():
+        wide = conv2d(narrow, weight)
     after, more = addition(wide, last.bn, None, drop_path, shortcut, shortcut_norm)
-    out: Tensor = BottleneckEnd.apply(before, after, weight, len(tensors), *tensors, *more)
+    out = BottleneckEnd.apply(before, after, weight, len(tensors), small, *tensors, *more)
     return out
 
 
-class BottleneckEnd(Function):
-    """addition(conv(activated(x))); the convolution is computed again in the backward pass too.
-
-    Its output is four times as wide as its input, and it is the cheapest of the three.
-    """
+class NarrowEnd(Function):
+    """addition(norm(conv(activated(x)))), whose backward pass needs no output of the convolution."""
 
     @staticmethod
     def forward(
-        ctx: Any, before: Activated, after: Addition, weight: Tensor, split: int, *tensors: Tensor
+        ctx: Any, before: Activated, after: Addition, narrow: Tensor, split: int, *tensors: Tensor
     ) -> Tensor:
-        """Add; the first ``split`` tensors are those before the convolution, then its output."""
-        out = after.forward(*tensors[split:])
-        ctx.before, ctx.after, ctx.split = before, after, split
-        ctx.save_for_backward(out, weight, *tensors[:split], *tensors[split + 1 :])
+        """Compute it; the tensors are those of norm, ``split`` of before, the rest of after."""
+        norm, rest = PointwiseNorm(*tensors[:6]), tensors[6 + split :]
+        out = after.forward(norm.forward(narrow), *rest)
+        ctx.before, ctx.after, ctx.split = before, after, 6 + split
+        ctx.save_for_backward(out, *tensors)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Compute the gradients of the tensors."""
         refuse_second_derivative()
-        out, weight, *tensors = ctx.saved_tensors
+        out, *tensors = ctx.saved_tensors
+        norm = PointwiseNorm(*tensors[:6])
+        tensors, more = tensors[6 : ctx.split], tensors[ctx.split :]
+        d_wide, *d_more = ctx.after.backward(grad, out, None, *more)
+        values = ctx.before.forward(*tensors)
+        d_values, *d_norm = norm.backward(d_wide, values.out - norm.mean)
+        d_tensors = ctx.before.backward(d_values, values, *tensors)
+        return (*(None,) * 4, *d_norm, *(None,) * 3, *d_tensors, *d_more)
+
+
+class BottleneckEnd(Function):
+    """addition(conv(activated(x))); the convolution is computed again in the backward pass too."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        before: Activated,
+        after: Addition,
+        weight: Tensor,
+        split: int,
+        keep: bool,
+        *tensors: Tensor,
+    ) -> Tensor:
+        """Add; the first ``split`` tensors are those before the convolution, then its output."""
+        out = after.forward(*tensors[split:])
+        ctx.before, ctx.after, ctx.split = before, after, split
+        wide = tensors[split] if keep else None
+        ctx.save_for_backward(out, weight, wide, *tensors[:split], *tensors[split + 1 :])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute the gradients of the tensors."""
+        refuse_second_derivative()
+        out, weight, wide, *tensors = ctx.saved_tensors
         tensors, more = tensors[: ctx.split], tensors[ctx.split :]
         values = ctx.before.forward(*tensors)
-        wide = conv2d(values.out, weight)
+        wide = conv2d(values.out, weight) if wide is None else wide
         d_wide, *d_more = ctx.after.backward(grad, out, wide, *more)
         del wide
         d_values, d_weight = conv2d_backward(d_wide, values.out, weight, ctx.needs_input_grad[2])
         d_tensors = ctx.before.backward(d_values, values, *tensors)
-        return (None, None, d_weight, None, *d_tensors, None, *d_more)
+        return (None, None, d_weight, None, None, *d_tensors, None, *d_more)

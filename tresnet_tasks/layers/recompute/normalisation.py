@@ -55,7 +55,7 @@ class Normalisation(NamedTuple):
         """Gradients of x, weight and bias.
 
         Args:
-            grad: the gradient of the output.
+            grad: the gradient of the output; used up where there is an activation.
             x: the input.
             y: the output; not needed without an activation.
             norm: as in ``forward``.
@@ -63,7 +63,8 @@ class Normalisation(NamedTuple):
         if norm.total is None and has_kernels(x):
             return abn_backward(grad, x, *norm[:4], self.slope, self.of_batch)
         if self.slope is not None:
-            grad = torch.ops.aten.leaky_relu_backward(grad, y, self.slope, True)
+            backward = torch.ops.aten.leaky_relu_backward.grad_input
+            backward(grad, y, self.slope, True, grad_input=grad)
         if norm.total is not None:
             return _backward_of_all(grad, x, norm, norm.total)
         return _backward(grad, x, norm, self.of_batch)
