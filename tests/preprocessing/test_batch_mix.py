@@ -103,3 +103,24 @@ def test_an_unknown_mix_is_answered_with_the_nearest(wrong: str, near: str) -> N
 def test_a_probability_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match=r"mix_prob=1.5.*\[0, 1\]"):
         BatchMix([MIXUP], C, prob=1.5)
+
+
+@pytest.mark.parametrize("mix", [MIXUP, CUTMIX], ids=lambda mix: mix["type"])
+def test_the_targets_of_what_an_unlabelled_image_has_a_share_in_are_unknown(
+    images: Tensor, labels: Tensor, mix: dict[str, object]
+) -> None:
+    torch.manual_seed(0)
+    mixed, scores = BatchMix([mix], C)(images, labels)
+    some = torch.tensor([3, -1, 5, 1, 4, 2])
+    torch.manual_seed(0)
+    partly, partial = BatchMix([mix], C)(images, some)
+    assert torch.equal(mixed, partly)
+    shared = scores[:, 0] > 0  # class 0 is the unlabelled image's
+    assert 0 < shared.sum() < N
+    assert (partial[shared] == -1).all()
+    assert torch.equal(partial[~shared], scores[~shared])
+
+
+def test_an_unlabelled_image_stays_one_where_nothing_is_mixed(images: Tensor) -> None:
+    _, scores = BatchMix([MIXUP], C, prob=0)(images[:2], torch.tensor([3, -1]))
+    assert scores.tolist() == [[0, 0, 0, 1, 0, 0], [-1] * 6]

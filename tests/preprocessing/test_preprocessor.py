@@ -85,6 +85,17 @@ def test_images_without_labels_are_not_mixed() -> None:
     assert out["data_samples"] is None
 
 
+def test_an_image_mixed_with_an_unlabelled_one_has_no_labels() -> None:
+    torch.manual_seed(0)
+    batch = _batch(0, 1, 2, 3)
+    batch["data_samples"][1] = ClsDataSample(metainfo={"img_path": "a.png"})
+    out = Preprocessor(**MIX)(batch, training=True)
+    labelled = ["gt_label" in sample or "gt_score" in sample for sample in out["data_samples"]]
+    assert labelled == [True, False, False, True]  # each is mixed with the one before it
+    assert out["data_samples"][1].img_path == "a.png"
+    assert "gt_label" in batch["data_samples"][2]  # the batch given is left as it was
+
+
 def test_mixes_without_the_number_of_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="num_classes"):
         Preprocessor(mixes=MIX["mixes"])

@@ -18,6 +18,9 @@ examples:
   your own training for timm (timm.create_model('tresnet_m', num_classes=5,
   checkpoint_path='flowers.safetensors')):
     tresnet-tasks convert work_dirs/flowers/best.pth flowers.safetensors --format timm
+  the detector of a joint model, by itself, and models of one task as the start of a joint one:
+    tresnet-tasks convert joint.pth boxes.pth --split boxes
+    tresnet-tasks convert boxes.pth start.pth --join boxes tags=tags.pth cls=cls.pth
   the authors' Stanford Cars weights, trained with other slopes:
     tresnet-tasks convert stanford_cars_tresnet-l-v2_96_27.pth cars.pth --slopes 1e-6 1e-6
 """
@@ -55,6 +58,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="multiply each batch norm into its convolution: a smaller file, for predict alone",
     )
+    tasks = parser.add_mutually_exclusive_group()
+    tasks.add_argument(
+        "--split",
+        metavar="HEAD",
+        help="IN is a joint checkpoint: write the model of this head alone, with its config, class "
+        "names and thresholds",
+    )
+    tasks.add_argument(
+        "--join",
+        nargs="+",
+        metavar=("HEAD", "HEAD=FILE"),
+        help="IN and each FILE are checkpoints of one task: write them as these heads of a joint "
+        "model, with the backbone of IN, for load_from",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
 
 
@@ -66,6 +83,9 @@ def run(args: argparse.Namespace) -> int:
         FileExistsError: if the output is, without ``--overwrite``.
         ValueError: if the input is refused, damaged or no TResNet.
     """
+    if args.split or args.join:
+        print(_convert_tasks(args))
+        return 0
     # Not at the top: `--help` must not wait for torch.
     from ..weights import convert_weights
 
@@ -82,3 +102,33 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _convert_tasks(args: argparse.Namespace) -> str:
+    from pathlib import Path
+
+    from ..weights import join_tasks, split_task
+
+    asked = "--split" if args.split else "--join"
+    others = {"--format timm": args.format == "timm", "--slopes": args.slopes, "--fuse": args.fuse}
+    others["--no-ema"] = args.no_ema
+    for option, given in others.items():
+        if given:
+            raise ValueError(f"{asked} takes no {option}; convert in two steps, or leave it out.")
+    target = Path(args.output).expanduser()
+    if target.suffix not in (".pth", ".pt"):
+        raise ValueError(f"{asked} writes a checkpoint; expected OUT.pth, got {target}.")
+    if target.exists() and not args.overwrite:
+        raise FileExistsError(f"{target} exists; give another name, or --overwrite to replace it.")
+    if args.split:
+        return split_task(args.input, target, args.split)
+    sources = {args.join[0]: args.input}
+    for word in args.join[1:]:
+        head, _, file = word.partition("=")
+        if not file or head in sources:
+            raise ValueError(
+                f"--join got {word!r} behind {args.join[0]}; expected HEAD=FILE with a name for each "
+                "file: --join boxes tags=tags.pth."
+            )
+        sources[head] = file
+    return join_tasks(sources, target)

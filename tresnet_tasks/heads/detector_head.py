@@ -11,6 +11,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from ..registry import MODELS
+from .evaluated_loss import check_box_scale, evaluated_loss
 
 
 @MODELS.register_module()
@@ -102,6 +103,18 @@ class DetectorHead(BaseModule):
         samplelist_boxtype2tensor(samples)
         losses: dict[str, Any] = self.detector(tuple(feats), samples, mode="loss")
         return losses
+
+    def validation_loss(
+        self, feats: Sequence[Tensor], data_samples: Sequence[BaseDataElement]
+    ) -> dict[str, Any]:
+        """The same in evaluation, of this process's objects alone; the samples stay as they are.
+
+        Raises:
+            ValueError: for boxes that are not those of the image as it was resized.
+        """
+        check_box_scale(data_samples)
+        with evaluated_loss(self.detector):
+            return self.loss(feats, [sample.detach() for sample in data_samples])
 
     def predict(
         self, feats: Sequence[Tensor], data_samples: Sequence[BaseDataElement]

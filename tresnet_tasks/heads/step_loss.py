@@ -25,5 +25,5 @@ def step_loss(task: Any, loss: Tensor) -> Tensor:
         loss: what the loss module returned.
     """
     if task.training and task.batches_a_step > 1 and is_sum(task.loss_module):
-        return loss * task.batches_a_step
+        loss = loss * task.batches_a_step
     return loss

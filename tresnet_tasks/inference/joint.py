@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..heads import DetectorHead, MultiLabel
+from ..metrics import thresholds_of_head
 from ..weights.files import WeightsFile
-from .detections import Detections, detections_of, one_threshold
+from .detections import Detections, detections_of
+from .model_building import apply_thresholds, classifying_head
 from .prediction import Prediction
 from .tags import SEPARATOR, TagPrediction, prediction_of
 
@@ -61,27 +64,42 @@ class JointReader:
     Args:
         model: the network.
         file: the checkpoint, which names each head's classes; its author is not trusted.
-        threshold: of objects and tags; None takes each head's own.
+        thresholds: one number for objects and tags; a threshold file, for the tags of the only head
+            that has some; None takes those of the checkpoint, and 0.3 for objects.
 
     Raises:
-        ValueError: for a threshold that is no number.
+        FileNotFoundError: if there is no such file.
+        ValueError: for a file where not one head has tags, or thresholds of other classes.
     """
 
-    def __init__(self, model: Any, file: WeightsFile, threshold: Any = None) -> None:
-        if threshold is not None:
-            threshold = one_threshold(threshold)
+    def __init__(
+        self,
+        model: Any,
+        file: WeightsFile,
+        thresholds: str | os.PathLike[str] | float | None = None,
+    ) -> None:
         told = file.meta.get("dataset_meta")
         tasks = told.get("tasks") if isinstance(told, Mapping) else None
         self.heads = dict(model.heads.items())
-        self.threshold = threshold
+        self.threshold = thresholds if isinstance(thresholds, float | int) else None
         self.classes: dict[str, tuple[str, ...]] = {}
         for name, head in self.heads.items():
             part = head.detector if isinstance(head, DetectorHead) else head
             info = tasks.get(name) if isinstance(tasks, Mapping) else None
             names = info.get("classes") if isinstance(info, Mapping) else None
             self.classes[name] = _names(names, _number_of_classes(part))
-            if threshold is not None and isinstance(getattr(head, "task", None), MultiLabel):
-                head.task.set_thresholds(threshold)
+        tagging = [name for name, h in self.heads.items() if _tags(h)]
+        if self.threshold is None and thresholds is not None and len(tagging) != 1:
+            raise ValueError(
+                f"thresholds={str(thresholds)!r} for a model in which "
+                f"{', '.join(tagging) or 'no head'} predicts several labels an image; a file is for "
+                "one such head. Give one number for all heads, or leave it out."
+            )
+        stored = file.meta.get("thresholds")
+        for name in tagging:
+            own = thresholds_of_head(stored, name)
+            where = f"checkpoint {file.path}"
+            apply_thresholds(self.heads[name], self.classes[name], thresholds, own, where)
 
     def read(self, sample: Any, path: str | None) -> JointPrediction:
         """Take the answers to one image.
@@ -124,6 +142,10 @@ def joint_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
         yield line
 
 
+def _tags(head: Any) -> bool:
+    return isinstance(getattr(head, "task", None), MultiLabel)
+
+
 def _names(names: Any, number: int) -> tuple[str, ...]:
     if isinstance(names, list | tuple) and len(names) == number:
         return tuple(str(name) for name in names)
@@ -131,6 +153,4 @@ def _names(names: Any, number: int) -> tuple[str, ...]:
 
 
 def _number_of_classes(part: Any) -> int:
-    from .model_building import classifying_head
-
     return int((part if hasattr(part, "num_classes") else classifying_head(part)).num_classes)

@@ -113,7 +113,8 @@ def apply_thresholds(
     head: Any,
     classes: tuple[str, ...],
     thresholds: str | os.PathLike[str] | float | None,
-    file: WeightsFile,
+    stored: Any,
+    where: str,
 ) -> None:
     """Let a model with several labels an image decide by the thresholds that the user or the checkpoint gives.
 
@@ -121,7 +122,8 @@ def apply_thresholds(
         head: a classification head.
         classes: its classes.
         thresholds: a threshold file, one number, or None for the checkpoint's.
-        file: the checkpoint; its author is not trusted.
+        stored: what the checkpoint has for this head, or None; its author is not trusted.
+        where: the checkpoint, for errors.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -138,11 +140,10 @@ def apply_thresholds(
     if isinstance(thresholds, float | int):
         task.set_thresholds(float(thresholds))
         return
-    stored = file.meta.get("thresholds")
     if thresholds is not None:
         found = read_thresholds(thresholds, classes)
     elif stored is not None:
-        found = thresholds_from_data(stored, classes, f"checkpoint {file.path}")
+        found = thresholds_from_data(stored, classes, where)
     else:
         return
     task.set_thresholds(found.values, found.temperature)

@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
 
+from ..backbones import pack_for_cpu
 from ..datasets.image_io import UnreadableImageError
 from ..layers import fold_abn
 from ..registry import SCOPE, TRANSFORMS
@@ -72,7 +73,8 @@ class Predictor:
         classes: names of the C classes in the order of their ids; the ids as text where nobody
             names them.
         device: where it computes.
-        model: the network, in evaluation mode.
+        model: the network, in evaluation mode, batch norm folded; on a CPU in float32 also packed
+            (``pack_for_cpu``), and no longer to be saved or moved.
 
     Raises:
         FileNotFoundError: if the weights or the config are not there.
@@ -105,6 +107,8 @@ class Predictor:
         self._workers = workers
         # Batch norm multiplied into the convolutions, and the layout that they are fastest in.
         fold_abn(self.model).to(self.device, memory_format=torch.channels_last)
+        if self.device.type == "cpu" and self.dtype is torch.float32:
+            pack_for_cpu(self.model)
         # Takes what the model says of an image: data sample and path in, the user's answer out.
         self._take: Callable[[Any, str | None], Answer]
         self.classes: tuple[str, ...] | dict[str, tuple[str, ...]]
@@ -114,7 +118,8 @@ class Predictor:
             return
         self.classes = classes = class_names(recipe, self.model)
         if hasattr(self.model, "head"):
-            apply_thresholds(self.model.head, classes, thresholds, file)
+            stored, where = file.meta.get("thresholds"), f"checkpoint {file.path}"
+            apply_thresholds(self.model.head, classes, thresholds, stored, where)
             self._take = partial(prediction_of, head=self.model.head, classes=classes)
         else:
             about: dict[str, Any] = (

@@ -20,7 +20,12 @@ from .multilabel import MultiLabelMetric
 from .multilabel_scores import multilabel_scores
 from .multitask import MultiTaskEvaluator
 from .ranking import coverage, ranking_loss
-from .stored_thresholds import StoredThresholds, read_thresholds, thresholds_from_data
+from .stored_thresholds import (
+    StoredThresholds,
+    read_thresholds,
+    thresholds_from_data,
+    thresholds_of_head,
+)
 from .thresholds import best_thresholds
 from .validation_loss import ValidationLoss
 
@@ -50,5 +55,6 @@ __all__ = [
     "reliability",
     "reliability_table",
     "thresholds_from_data",
+    "thresholds_of_head",
     "topk_accuracy",
 ]

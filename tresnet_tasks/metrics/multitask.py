@@ -44,6 +44,15 @@ class MultiTaskEvaluator(Evaluator):
             ]
             for head, given in metrics.items()
         }
+        for head, several in self.by_head.items():
+            names = [(type(metric).__name__, metric.prefix) for metric in several]
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(
+                    f"head {head!r} has two metrics of type {twice[0]} with the prefix {twice[1]!r}: "
+                    "their scores would have the same names. Give one of them another prefix, or "
+                    "leave it out."
+                )
         self.score = dict(score or {})
         super().__init__([metric for several in self.by_head.values() for metric in several])
 

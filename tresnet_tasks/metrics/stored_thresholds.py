@@ -45,6 +45,17 @@ class StoredThresholds:
             temporary.write_text(json.dumps(self.to_data(), indent=1) + "\n", encoding="utf-8")
 
 
+def thresholds_of_head(stored: Any, head: str) -> Any:
+    """What a checkpoint's ``meta.thresholds`` has for one head of a joint model; None for nothing.
+
+    Args:
+        stored: ``dict(tasks=dict(HEAD=...))``, if whoever wrote it meant well.
+        head: its name.
+    """
+    tasks = stored.get("tasks") if isinstance(stored, Mapping) else None
+    return tasks.get(head) if isinstance(tasks, Mapping) else None
+
+
 def read_thresholds(path: str | os.PathLike[str], classes: Sequence[str]) -> StoredThresholds:
     """Read a file that ``StoredThresholds.write`` wrote.
 

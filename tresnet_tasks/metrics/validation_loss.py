@@ -17,8 +17,10 @@ from .sample_identity import sample_identity
 class ValidationLoss(BaseMetric):
     """The training's loss over the evaluation set, as ``val/loss``.
 
-    Reads ``loss`` of each data sample, which ``Classifier(predict_loss=True)`` sets in the pass
-    that makes the predictions: the loss of the sample's batch. The result is its mean over the
+    Reads ``loss`` of each data sample, which ``Classifier(predict_loss=True)`` and
+    ``MultiTaskModel(predict_loss=True)`` set in the pass that makes the predictions: the loss of the
+    sample's batch. Among the metrics of a joint model's head it tells that head's weighted loss over
+    the images that have labels for it, as ``HEAD/val/loss``. The result is its mean over the
     samples, which for a loss that is a mean over its batch is the mean over the set, whatever the
     batches; of a sum it is the mean sum. Samples that a sampler repeats to fill the ranks count
     once.
@@ -53,8 +55,9 @@ class ValidationLoss(BaseMetric):
             if loss is None:
                 raise ValueError(
                     "ValidationLoss got a sample without a loss; it needs model=dict("
-                    "type='Classifier', predict_loss=True) and a label for each image. Set that, or "
-                    "take ValidationLoss out of the evaluator."
+                    "type='Classifier', predict_loss=True), or MultiTaskModel, and a label for each "
+                    "image. Set that, or take ValidationLoss out of the evaluator; for a detector "
+                    "alone there is custom_hooks=[dict(type='DetectorLossHook')]."
                 )
             self.results.append((sample_identity(sample), float(loss)))
 

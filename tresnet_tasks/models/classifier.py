@@ -10,11 +10,16 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..structures import ClsDataSample
+from .distillation import Distillation, is_labelled
 
 
 @MODELS.register_module()
 class Classifier(BaseModel):
     """Classify images; the head decides whether with one label or several.
+
+    Attributes:
+        distillation: what it learns from a teacher, beside its labels or in their place; None
+            unless it is set.
 
     Args:
         backbone: config of the backbone.
@@ -43,6 +48,7 @@ class Classifier(BaseModel):
         self.neck = None if neck is None else MODELS.build(dict(neck))
         self.head = MODELS.build(dict(head))
         self.predict_loss = predict_loss
+        self.distillation: Distillation | None = None
 
     def extract_feats(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of (N, 3, H, W) images, after the neck if there is one."""
@@ -74,12 +80,13 @@ class Classifier(BaseModel):
         if mode == "tensor":
             logits: Tensor = self.head(feats)
             return logits
+        if mode == "loss" and self.distillation is not None and data_samples is not None:
+            return self.distillation.losses(self.head, inputs, feats, data_samples)
         if mode == "loss":
             losses: dict[str, Tensor] = self.head.loss(feats, data_samples)
             return losses
         samples: list[ClsDataSample] = self.head.predict(feats, data_samples)
-        labelled = all("gt_label" in sample or "gt_score" in sample for sample in samples)
-        if self.predict_loss and samples and labelled:
+        if self.predict_loss and samples and all(map(is_labelled, samples)):
             losses = self.head.loss(feats, samples)
             # Of what a head returns, mmengine too adds up what is called a loss.
             total = sum(value for name, value in losses.items() if "loss" in name)

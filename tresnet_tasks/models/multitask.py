@@ -6,18 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from ..heads.step_loss import is_sum
 from ..structures import ClsDataSample, MultiTaskDataSample
 from .gradient_balance import GradientBalance
+from .joint_losses import Feats, Samples, joint_losses, labelled_images, total_loss
 from .uncertainty import UncertaintyWeights
-
-Samples = Sequence[MultiTaskDataSample]
-Feats = tuple[Tensor, ...]
 
 
 @MODELS.register_module()
@@ -45,6 +41,11 @@ class MultiTaskModel(BaseModel):
             batch normalisation included. So a head can be added to a trained model whose other
             answers do not change by a bit.
         balance: ``'sum'``, ``'norm'`` or ``'pcgrad'``, see :class:`GradientBalance`.
+        balance_interval: each that many-th batch is measured for it; the price of one is a backward
+            pass through the trunk for each head.
+        predict_loss: whether mode ``predict`` also sets ``loss`` of each labelled sub-sample, (): the
+            weighted loss of its head over those of its batch. `ValidationLoss` reads it; in configs
+            that metric turns it on.
         data_preprocessor: config of what happens to a batch on the device.
         init_cfg: mmengine's initialisation.
 
@@ -62,6 +63,8 @@ class MultiTaskModel(BaseModel):
         uncertainty: bool = False,
         frozen: Sequence[str] = (),
         balance: str = "sum",
+        balance_interval: int = 1,
+        predict_loss: bool = False,
         data_preprocessor: Mapping[str, Any] | None = None,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
@@ -80,8 +83,10 @@ class MultiTaskModel(BaseModel):
             )
         self.frozen = tuple(frozen)
         self._freeze()
-        self.uncertainty = UncertaintyWeights(tuple(heads)) if uncertainty else None
-        self.balance = GradientBalance(balance)
+        self.predict_loss = predict_loss
+        training = [name for name in heads if name not in self.frozen]
+        self.uncertainty = UncertaintyWeights(training) if uncertainty else None
+        self.balance = GradientBalance(training, balance, balance_interval)
 
     def train(self, mode: bool = True) -> MultiTaskModel:
         """Choose training or evaluation; what is frozen stays in evaluation."""
@@ -126,21 +131,14 @@ class MultiTaskModel(BaseModel):
 
     def extract_feats(self, inputs: Tensor) -> dict[str, Feats]:
         """The feature maps that each head reads, by its name, of (N, 3, H, W) images."""
-        trunk: Feats = tuple(self.backbone(inputs))
-        branches = dict(
-            zip(self.branches, self.balance.fork(trunk, len(self.branches)), strict=True)
-        )
+        maps: dict[str, Feats] = {"backbone": tuple(self.backbone(inputs))}
         if self.neck is not None:
-            pyramid: Feats = tuple(self.neck(branches.pop(self.branches[-1])))
-            branches |= dict.fromkeys(self._readers("neck"), pyramid)
-        return {name: self._level(name, branches[name]) for name in self.heads}
-
-    @property
-    def branches(self) -> list[str]:
-        """What meets at the backbone's output, in the order of ``balance.norms``: heads by their
-        names, and those behind the neck, which is one branch, as ``'a+b'``."""
-        behind = self._readers("neck")
-        return [*self._readers("backbone"), *(["+".join(behind)] if behind else [])]
+            maps["neck"] = tuple(self.neck(maps["backbone"]))
+        found = {}
+        for name, (source, level) in self.sources.items():
+            feats = maps[source] if level is None else (maps[source][level],)
+            found[name] = self.balance.scaled(name, feats)
+        return found
 
     def _freeze(self) -> None:
         parts = ["backbone", *(["neck"] if self.neck is not None else []), *self.heads]
@@ -171,77 +169,16 @@ class MultiTaskModel(BaseModel):
             )
         return str(source), level
 
-    def _level(self, name: str, feats: Feats) -> Feats:
-        level = self.sources[name][1]
-        return feats if level is None else (feats[level],)
-
     # ------------------------------------------------------------------------------------- loss
 
     def _loss(self, groups: Sequence[tuple[Tensor, Samples]]) -> dict[str, Tensor]:
-        names = list(self.heads)
-        counts = [
-            [sum(s.labelled(name) for s in samples) for name in names] for _, samples in groups
-        ]
-        here = torch.tensor(counts, dtype=torch.float32, device=groups[0][0].device)
-        everywhere = here.sum(0)
-        if get_world_size() > 1:
-            all_reduce(everywhere)
-        terms: dict[str, Tensor] = {}
-        for group, (images, samples) in enumerate(groups):
-            feats = self.extract_feats(images)
-            for position, name in enumerate(names):
-                if name in self.frozen or self._has_no_part(group, position, counts):
-                    continue
-                count = here[group, position]
-                # Processes average their gradients; mmdet's losses do the same with their counts.
-                share = count * get_world_size() / everywhere[position].clamp(min=1)
-                for key, value in self._head_loss(name, feats[name], samples).items():
-                    scaled = value * self._share(name, share, count)
-                    terms[key] = terms[key] + scaled if key in terms else scaled
-        for position, name in enumerate(names):
-            terms[f"{name}.images"] = everywhere[position]
-        return terms if self.uncertainty is None else self.uncertainty(terms)
-
-    @staticmethod
-    def _has_no_part(group: int, position: int, counts: Sequence[Sequence[int]]) -> bool:
-        """Whether a head can be left out of a group that has no labels for it.
-
-        With several processes another one may have some there, and a head without any still gets a
-        gradient of zeros, once.
-        """
-        if counts[group][position] or get_world_size() > 1:
-            return False
-        return group > 0 or any(row[position] for row in counts)
-
-    def _head_loss(self, name: str, feats: Feats, samples: Samples) -> dict[str, Tensor]:
-        """A head's weighted losses over the images that have labels for it."""
-        head: Any = self.heads[name]
-        chosen = [i for i, sample in enumerate(samples) if sample.labelled(name)]
-        targets: list[Any] = [samples[i].task(name) for i in chosen]
-        if not chosen:
-            # Another process may have labels: all take part in the same reductions. What comes out
-            # counts nothing.
-            if not hasattr(head, "stand_in"):
-                return {f"{name}.loss": head(tuple(feat[:1] for feat in feats)).sum()}
-            chosen = [0]
-            targets = [head.stand_in(samples[0].metainfo, feats[0])]
-        if len(chosen) < len(samples):
-            index = torch.tensor(chosen, device=feats[0].device)
-            feats = tuple(feat.index_select(0, index) for feat in feats)
-        losses: dict[str, Tensor] = {}
-        for key, value in head.loss(feats, targets).items():
-            total = value if isinstance(value, Tensor) else sum(part.mean() for part in value)
-            weight = self.loss_weights[name] if "loss" in key else 1
-            losses[f"{name}.{key}"] = total.mean() * weight
-        return losses
-
-    def _share(self, name: str, share: Tensor, count: Tensor) -> Tensor:
-        """What a group's loss counts in the batch's: by its images where it is a mean."""
-        if getattr(self.heads[name], "counts_objects", False):
-            return (count > 0).float()
-        task = getattr(self.heads[name], "task", None)
-        summed = is_sum(getattr(task, "loss_module", None))
-        return (count > 0).float() if summed else share
+        training = {name: head for name, head in self.heads.items() if name not in self.frozen}
+        terms = joint_losses(training, groups, self.extract_feats, self.loss_weights)
+        if self.uncertainty is not None:
+            terms = self.uncertainty(terms)
+        if self.training and torch.is_grad_enabled():
+            self.balance.weigh({n: total_loss(terms, f"{n}.") for n in training}, self.backbone)
+        return terms
 
     # ---------------------------------------------------------------------------------- predict
 
@@ -260,9 +197,20 @@ class MultiTaskModel(BaseModel):
             for sample in samples:
                 known = sample.task(name)
                 before.append(new({**metainfo, **sample.metainfo}) if known is None else known)
+            loss = self._validation_loss(name, feats[name], samples) if self.predict_loss else None
             for sample, answer in zip(samples, head.predict(feats[name], before), strict=True):
+                if loss is not None and sample.labelled(name):
+                    answer.loss = loss
                 sample.set_task(name, answer)
         return samples
+
+    def _validation_loss(self, name: str, feats: Feats, samples: Samples) -> Tensor | None:
+        head: Any = self.heads[name]
+        chosen, targets = labelled_images(feats, name, samples)
+        if not targets:
+            return None
+        losses = getattr(head, "validation_loss", head.loss)(chosen, targets)
+        return total_loss(losses) * self.loss_weights[name]
 
 
 def _new_sample(metainfo: Mapping[str, Any]) -> ClsDataSample:

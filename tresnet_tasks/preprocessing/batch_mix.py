@@ -40,16 +40,20 @@ class BatchMix:
 
         Args:
             images: (N, 3, H, W) float.
-            targets: (N,) int64 class ids.
+            targets: (N,) int64 class ids; -1 for an image without a label.
 
         Returns:
-            Images of the same shape, and (N, C) float targets, each row summing to 1.
+            Images of the same shape, and (N, C) float targets, each row summing to 1; -1 in all of
+            a row that an image without a label has a share in.
         """
+        # They have a column of their own, which tells their shares.
+        ids = targets.where(targets >= 0, self.num_classes)
         if not self.mixes or torch.rand(()).item() >= self.prob:
-            return images, torch.nn.functional.one_hot(targets, self.num_classes).float()
-        mix = self.mixes[int(torch.randint(len(self.mixes), ()))]
-        images, mixed = mix(images, targets)
-        return images, mixed
+            mixed = torch.nn.functional.one_hot(ids, self.num_classes + 1).float()
+        else:
+            mix = self.mixes[int(torch.randint(len(self.mixes), ()))]
+            images, mixed = mix(images, ids)
+        return images, mixed[:, :-1].masked_fill(mixed[:, -1:] > 0, -1)
 
     def _build(self, mix: Mapping[str, Any]) -> v2.Transform:
         kind = mix.get("type")
@@ -62,4 +66,4 @@ class BatchMix:
             raise ValueError(
                 f"mix {kind} has no argument {unknown[0]!r}; the one it takes is 'alpha'."
             )
-        return _MIXES[kind](alpha=mix.get("alpha", 1.0), num_classes=self.num_classes)
+        return _MIXES[kind](alpha=mix.get("alpha", 1.0), num_classes=self.num_classes + 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 from torch.nn.functional import pad
@@ -22,7 +23,8 @@ class MultiTaskPreprocessor(BaseDataPreprocessor):
 
     Images of several data sets may differ in size, and in statistics. Those of one size make one
     group, which the backbone sees as one batch; otherwise each data set makes a group. Within a
-    group smaller images are padded at the bottom and at the right.
+    group smaller images are padded at the bottom and at the right. In training all processes make
+    as many groups, because losses and batch statistics are exchanged group by group.
 
     Args:
         batch_statistics: what batch normalisation sees in training: ``'shared'``, images of all
@@ -70,7 +72,8 @@ class MultiTaskPreprocessor(BaseDataPreprocessor):
             several groups, lists of these.
 
         Raises:
-            ValueError: if the images are not uint8.
+            ValueError: if the images are not uint8, or if in training the processes have images of
+                different numbers of data sets, which differ in size.
         """
         images, samples = data["inputs"], data.get("data_samples")
         if images[0].dtype != torch.uint8:
@@ -92,13 +95,28 @@ class MultiTaskPreprocessor(BaseDataPreprocessor):
     def _split(
         self, images: Sequence[Tensor], samples: Sequence[MultiTaskDataSample], training: bool
     ) -> list[list[int]]:
-        one_size = len({tuple(image.shape[-2:]) for image in images}) == 1
-        if one_size and not (training and self.batch_statistics == "per_source"):
-            return [list(range(len(samples)))]
         groups: dict[Any, list[int]] = {}
         for index, sample in enumerate(samples):
             groups.setdefault(sample.get("source"), []).append(index)
-        return list(groups.values())
+        one_size = len({tuple(image.shape[-2:]) for image in images}) == 1
+        apart = not one_size or (training and self.batch_statistics == "per_source")
+        if training and get_world_size() > 1 and None not in groups:
+            apart = self._agreed(apart, len(groups))
+        return list(groups.values()) if apart else [list(range(len(samples)))]
+
+    def _agreed(self, apart: bool, groups: int) -> bool:
+        """Whether any process has to keep its data sets apart: then all do."""
+        most = torch.tensor([int(apart), groups, -groups], device=self.device)
+        all_reduce(most, op="max")
+        some, highest, lowest = int(most[0]), int(most[1]), -int(most[2])
+        if some and highest != lowest:
+            raise ValueError(
+                f"one process has images of {lowest} data sets in this step, another of {highest}, "
+                "and they cannot make one batch, as they differ in size or are to keep their own "
+                "statistics. Let sampler=dict(type='TaskSampler') compose the steps, so that all "
+                "processes take the same."
+            )
+        return bool(some)
 
     def _group(
         self, images: Sequence[Tensor], samples: Sequence[MultiTaskDataSample]

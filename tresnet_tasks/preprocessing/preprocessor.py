@@ -57,11 +57,11 @@ class Preprocessor(BaseDataPreprocessor):
 
         Returns:
             ``inputs``: float32 (N, 3, H, W) in [0, 1]; ``data_samples``, with ``gt_score`` if
-            mixed.
+            mixed, or without labels if mixed with an unlabelled image.
 
         Raises:
             ValueError: if the images of the batch differ in size or are not uint8, or if images to
-                mix have not one label each, from 0 to num_classes - 1.
+                mix have several labels, or one not from 0 to num_classes - 1.
         """
         inputs = self._stack(data["inputs"])
         if inputs.dtype != torch.uint8:
@@ -73,28 +73,40 @@ class Preprocessor(BaseDataPreprocessor):
         inputs = inputs.to(self.device, non_blocking=self._non_blocking).float().div_(255)
         samples = data.get("data_samples")
         if training and self.mix is not None and samples is not None:
-            inputs, scores = self.mix(inputs, self._labels(samples, self.mix).to(self.device))
-            for sample, score in zip(samples, scores, strict=True):
+            labels = self._labels(samples, self.mix)
+            known = bool((labels >= 0).all())
+            # What comes out is looked at only where that does not wait for the device.
+            inputs, scores = self.mix(inputs, labels.to(self.device) if known else labels)
+            samples = [
                 sample.set_gt_score(score)
+                if known or score[0] >= 0
+                else ClsDataSample(metainfo=sample.metainfo)
+                for sample, score in zip(samples, scores, strict=True)
+            ]
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         return {"inputs": inputs, "data_samples": samples}
 
     @staticmethod
     def _labels(samples: Sequence[ClsDataSample], mix: BatchMix) -> Tensor:
-        labels = torch.cat([sample.gt_label for sample in samples])
-        if len(labels) != len(samples):
+        """(N,) class ids, -1 for an unlabelled image."""
+        given = [sample.gt_label for sample in samples if "gt_label" in sample]
+        labels = torch.cat(given or [torch.zeros(0, dtype=torch.int64)])
+        if any(len(label) != 1 for label in given):
             raise ValueError(
-                f"{len(samples)} images to mix have {len(labels)} labels; MixUp and CutMix expect "
+                f"{len(given)} images to mix have {len(labels)} labels; MixUp and CutMix expect "
                 "one each. Leave out 'mixes' for multi-label data."
             )
-        if labels.min() < 0 or labels.max() >= mix.num_classes:
+        if len(labels) and (labels.min() < 0 or labels.max() >= mix.num_classes):
             raise ValueError(
                 f"labels run from {labels.min()} to {labels.max()} but the data preprocessor has "
                 f"num_classes={mix.num_classes}. Set num_classes, or leave it out and it is taken "
                 "from the data set."
             )
-        return labels
+        if len(given) == len(samples):
+            return labels
+        unlabelled = torch.tensor([-1])
+        return torch.cat([sample.get("gt_label", unlabelled) for sample in samples])
 
     @staticmethod
     def _stack(inputs: Tensor | Sequence[Tensor]) -> Tensor:

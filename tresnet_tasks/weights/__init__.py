@@ -7,6 +7,7 @@ from .load import load_weights
 from .names import convert_state_dict
 from .pretrained_init import PretrainedWeights
 from .report import LoadReport
+from .tasks import join_tasks, split_task
 from .variants import arch_name, recognise_arch
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "convert_state_dict",
     "convert_weights",
     "find_weights",
+    "join_tasks",
     "load_weights",
     "read_weights",
     "recognise_arch",
+    "split_task",
 ]
