@@ -19,12 +19,14 @@ PACKAGE = "tresnet_tasks"
 GROUND = (("upstream",), ("registry", "config_paths"), ("structures",))
 NET = (("kernels",), ("layers",), ("backbones",), ("weights",), ("necks",), ("losses",), ("heads",))
 DATA = (("datasets",), ("preprocessing",))
-ABOVE = (("models",), ("metrics",), ("reports",), ("training", "inference"), ("commands",))
+FILES = (("preparing",),)
+ABOVE = (("models",), ("metrics",), ("reports",), ("inference",), ("training",), ("commands",))
 DRAWING = """\
 upstream -> registry, config_paths -> structures
   -> kernels -> layers -> backbones -> weights -> necks -> losses -> heads
   -> datasets -> preprocessing (beside the line above: neither imports the other)
-  -> models -> metrics -> reports -> training, inference -> commands"""
+  -> preparing (beside both: it has to do with files alone)
+  -> models -> metrics -> reports -> inference -> training -> commands"""
 # The front door opens every room, lazily; the other starts the commands.
 DOORS = {"__init__", "__main__"}
 
@@ -33,7 +35,7 @@ def _allowed() -> dict[str, set[str]]:
     """For each room those which it may import: all before it on its way."""
     allowed: dict[str, set[str]] = {}
     ground = {room for step in GROUND for room in step}
-    for way, before in ((GROUND, set()), (NET, ground), (DATA, ground)):
+    for way, before in ((GROUND, set()), (NET, ground), (DATA, ground), (FILES, ground)):
         _walk(way, before, allowed)
     _walk(ABOVE, set(allowed), allowed)
     return allowed

@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 # Files that the pages have a reader write.
 EXAMPLES = {
-    "configs/transfer/my_photos.py",
     "tresnet_tasks/datasets/json_lines.py",
     "tests/datasets/test_json_lines.py",
     "tresnet_tasks/heads/gem_head.py",

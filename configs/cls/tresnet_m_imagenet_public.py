@@ -9,14 +9,7 @@ _base_ = [
     "../_base_/runtime.py",
 ]
 _pipeline = [
-    dict(type="LoadImage"),
-    dict(
-        type="Albumentations",
-        transforms=[
-            dict(type="RandomResizedCrop", size=(224, 224), scale=(0.08, 1.0)),
-            dict(type="HorizontalFlip"),
-        ],
-    ),
+    dict(type="LoadRandomResizedCrop", size=224, scale=(0.08, 1.0), flip=0.5),
     dict(type="TorchVision", name="RandAugment", num_ops=2, magnitude=9),
     dict(
         type="Albumentations",

@@ -9,7 +9,6 @@ _base_ = [
     "../_base_/schedules/coco_1x.py",
     "../_base_/runtime.py",
 ]
-_crop = dict(type="RandomResizedCrop", size=(224, 224), scale=(0.2, 1.0))
 _middle = dict(type="CenterCrop", height=224, width=224)
 _photos = dict(type="ImageFolder", data_root="data/imagenet")
 
@@ -33,8 +32,7 @@ train_dataloader = dict(
             cls=dict(
                 data_prefix="train",
                 pipeline=[
-                    dict(type="LoadImage"),
-                    dict(type="Albumentations", transforms=[_crop, dict(type="HorizontalFlip")]),
+                    dict(type="LoadRandomResizedCrop", size=224, scale=(0.2, 1.0), flip=0.5),
                     dict(type="PackClsInputs"),
                 ],
                 **_photos,

@@ -15,7 +15,9 @@ _blocks = ("basic", "basic", "bottleneck", "bottleneck")
 # The smallest digits are 8 pixels wide: maps at strides 4, 8 and 16 in place of 8 to 128, and narrow ones.
 model = dict(
     backbone=dict(
-        arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks), out_indices=(0, 1, 2)
+        arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks),
+        out_indices=(0, 1, 2),
+        zero_init_last=False,  # in minutes, a block that has to grow first is late
     ),
     neck=dict(out_channels=32, num_outs=3),
     bbox_head=dict(

@@ -65,7 +65,11 @@ param_scheduler = dict(
     by_epoch=True,
     convert_to_iter_based=True,
 )
-default_hooks = dict(logger=dict(interval=5), checkpoint=dict(interval=_epochs))
+default_hooks = dict(
+    logger=dict(interval=5),
+    checkpoint=dict(interval=_epochs),
+    split_check=dict(overlap="ignore"),
+)
 randomness = dict(seed=0)
 
 # not measured.

@@ -19,7 +19,9 @@ _blocks = ("basic", "basic", "bottleneck", "bottleneck")
 model = dict(
     # Down to stride 16 alone: at 32 a small digit is less than half a pixel.
     backbone=dict(
-        arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks), out_indices=(2,)
+        arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks),
+        out_indices=(2,),
+        zero_init_last=False,  # in minutes, a block that has to grow first is late
     ),
     head=dict(loss=dict(gamma_neg=2.0, clip=0.0)),
     data_preprocessor=dict(channels_last=True),

@@ -28,7 +28,7 @@ param_scheduler = dict(
     convert_to_iter_based=True,
 )
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(save_best="score"))
-custom_hooks = [dict(type="TaskGradientsHook", interval=5)]
+custom_hooks = [dict(type="TaskGradientsHook")]
 randomness = dict(seed=0)
 
 # not measured.

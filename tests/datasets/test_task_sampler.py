@@ -104,3 +104,14 @@ def test_ranks_share_a_pass_and_take_the_same_tasks(monkeypatch: pytest.MonkeyPa
 def test_what_does_not_match_is_refused(batch_size: int, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         TaskSampler(DATA, batch_size, seed=0, **given)
+
+
+def test_a_data_set_shorter_than_its_share_of_a_step_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("tresnet_tasks.datasets.task_sampler.tell", told.append)
+    sampler = TaskSampler(DATA, 7, images={"a": 2, "b": 5}, seed=0)
+    assert "an epoch is 5 steps, one pass over a" in told[0]
+    assert "data set b has 4 images, fewer than a step takes" in told[1]
+    assert len(steps(sampler)) == 5

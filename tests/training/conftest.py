@@ -142,3 +142,50 @@ def on_two_ranks(tmp_path: Path) -> Any:
         return [process.exitcode for process in processes]
 
     return run
+
+
+JOINT_CONFIG = """
+_base_ = "{configs}/quickstart/multitask_digit_scenes.py"
+_scenes = dict(data_root="{root}", num_train=16, num_val=6)
+model = dict(backbone=dict(arch=dict(layers=(1, 1, 1, 1), width_factor=0.125)))
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(readers=dict(cls=_scenes, tags=_scenes, boxes=_scenes)),
+)
+val_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(readers=dict(cls=_scenes, tags=_scenes, boxes=_scenes)),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    metrics=dict(
+        cls=[dict(type="Accuracy", topk=(1,)), dict(type="ValidationLoss")],
+        tags=[dict(type="MultiLabelMetric"), dict(type="ValidationLoss")],
+        boxes=[dict(type="DetectionMetric"), dict(type="ValidationLoss")],
+    )
+)
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=2)
+default_hooks = dict(
+    logger=dict(interval=1),
+    thresholds=dict(type="ThresholdHook"),
+    split_check=None,  # of so few images not all classes are in both splits
+)
+"""
+
+
+@pytest.fixture
+def joint_config(tmp_path: Path, repository: Path) -> Callable[..., Path]:
+    """A factory of configs of a tiny joint model on 16 digit scenes; the text is appended."""
+
+    def write(more: str = "", name: str = "joint.py") -> Path:
+        path = tmp_path / name
+        text = JOINT_CONFIG.format(configs=repository / "configs", root=tmp_path / "scenes")
+        path.write_text(f"{text}{more}\n", encoding="utf-8")
+        return path
+
+    return write

@@ -112,7 +112,11 @@ def finish(started: list[BaseProcess], log: Path, expected: int = 0) -> None:
     assert codes == [expected] * len(started), f"exit codes {codes}\n{printed}"
 
 
-def assert_same_end(a: Path, b: Path) -> None:
+def assert_same_end(
+    a: Path,
+    b: Path,
+    logged: tuple[str, ...] = ("train/loss", "train/lr", "train/grad_norm", "val/top1"),
+) -> None:
     """The last checkpoints of two work dirs are equal, bit for bit, but for the clock."""
     straight, resumed = (
         read_checkpoint(folder / (folder / "last_checkpoint").read_text()) for folder in (a, b)
@@ -122,7 +126,7 @@ def assert_same_end(a: Path, b: Path) -> None:
     for key in ("epoch", "iter", "batches", "best", "seed"):
         _assert_equal(straight["meta"][key], resumed["meta"][key], key)
     logs = [c["message_hub"]["log_scalars"] for c in (straight, resumed)]
-    for name in ("train/loss", "train/lr", "train/grad_norm", "val/top1"):
+    for name in logged:
         assert logs[0][name].data[0].tolist() == logs[1][name].data[0].tolist(), name
 
 

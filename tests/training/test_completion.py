@@ -133,3 +133,41 @@ def test_the_spec_of_a_backbone_needs_no_network(arch: str) -> None:
     spec = feature_spec({"type": "TResNet", "arch": arch, "out_indices": (1, 2, 3)})
     assert spec is not None
     assert len(spec.channels) == 3 and spec.strides == (8, 16, 32)
+
+
+def with_unlabelled(cfg: Config, root: Path) -> Config:
+    rest = {"type": "UnlabelledFolder", "data_root": str(root)}
+    known = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = {
+        "type": "ConcatImages",
+        "datasets": {"rest": rest, "known": known},
+    }
+    return cfg
+
+
+def test_unlabelled_images_get_the_classes_of_the_labelled_ones(
+    cfg: Config, tiny_data: Path
+) -> None:
+    cfg.model.head.loss.class_weight = "sqrt"
+    cfg.train_dataloader.sampler = {"type": "TaskSampler", "images": {"rest": 3, "known": 1}}
+    complete_config(with_unlabelled(cfg, tiny_data))
+    datasets = cfg.train_dataloader.dataset.datasets
+    assert datasets.rest.classes == datasets.known.classes == COLOURS
+    assert datasets.rest.seed == 5
+    assert cfg.train_dataloader.sampler.batch_size == 4
+    assert cfg.model.head.loss.class_weight == pytest.approx([1, 1, 1])
+
+
+def test_unlabelled_images_alone_take_the_classes_of_the_validation(
+    cfg: Config, tiny_data: Path
+) -> None:
+    cfg.train_dataloader.dataset = {"type": "UnlabelledFolder", "data_root": str(tiny_data)}
+    complete_config(cfg)
+    assert cfg.train_dataloader.dataset.classes == COLOURS
+
+
+def test_no_labels_at_all_are_told(cfg: Config, tiny_data: Path) -> None:
+    cfg.train_dataloader.dataset = {"type": "UnlabelledFolder", "data_root": str(tiny_data)}
+    cfg.val_dataloader = cfg.test_dataloader = None
+    with pytest.raises(ValueError, match=r"no labelled images.*classes=\[\.\.\.\]"):
+        complete_config(cfg)

@@ -29,11 +29,12 @@ def weights(path: Path, part: str) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name.startswith(part)}
 
 
-def moved(folder: Path, epoch: int) -> list[str]:
-    """The parts that changed, statistics included, in the epoch that ended as number ``epoch``."""
+def moved(folder: Path, number: int, name: str = "epoch_{}.pth", each: int = 1) -> list[str]:
+    """The parts that changed, statistics included, in the epoch or step that ended as ``number``."""
     found = []
     for part in PARTS:
-        before, after = (weights(folder / f"epoch_{n}.pth", part) for n in (epoch - 1, epoch))
+        files = (folder / name.format(n * each) for n in (number - 1, number))
+        before, after = (weights(file, part) for file in files)
         if any(not torch.equal(value, after[name]) for name, value in before.items()):
             found.append(part)
     return found
@@ -64,6 +65,42 @@ def test_while_all_is_frozen_only_the_head_moves(
     assert moved(tmp_path / "w", 2) == ["head"]
 
 
+@pytest.mark.parametrize("by_epoch", [True, False])
+def test_the_head_warms_up_for_some_steps_of_accumulated_batches(
+    tiny_config: Callable[..., Path], command: Any, tmp_path: Path, by_epoch: bool
+) -> None:
+    # 12 images in 6 batches: 3 steps an epoch, 6 in all.
+    loop = "max_epochs=2" if by_epoch else "max_iters=12, val_interval=6"
+    config = tiny_config(
+        "custom_hooks = [dict(type='FreezeStagesHook', by='step', stages={0: 4, 2: 1, 4: -1}),\n"
+        "    dict(type='ModelEMAHook', decay=0.0, warmup=False)]\n"
+        f"train_cfg = dict(by_epoch={by_epoch}, {loop})\nparam_scheduler = None\n"
+        "optim_wrapper['accumulative_counts'] = 2\ntrain_dataloader['batch_size'] = 2\n"
+        "default_hooks['checkpoint'] = dict(by='step', interval=1, max_keep=-1)"
+    )
+    command("train", config, "--work-dir", tmp_path / "w", "--seed", "1")
+    trained = [moved(tmp_path / "w", step, "iter_{}.pth", 2) for step in range(2, 7)]
+    later = [PARTS[1], *PARTS[2:]]
+    assert trained == [["head"], later, later, list(PARTS), list(PARTS)]
+    command("train", config, "--work-dir", tmp_path / "r", "--resume", tmp_path / "w/iter_6.pth")
+    one, two = (weights(tmp_path / name / "iter_12.pth", "") for name in ("w", "r"))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_a_schedule_lowers_the_rate_when_all_train(
+    tiny_config: Callable[..., Path], command: Any, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        "custom_hooks = [dict(type='FreezeStagesHook', stages={0: 4, 1: -1})]\n"
+        "param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, T_max=200),\n"
+        "    dict(type='MultiStepLR', milestones=[1], gamma=0.1)]\n"
+    )
+    command("train", config, "--work-dir", tmp_path / "w", "--seed", "1")
+    # What the second epoch begins with.
+    group = read_checkpoint(tmp_path / "w/epoch_1.pth")["optimizer"]["param_groups"][0]
+    assert (group["initial_lr"], group["lr"]) == (0.02, pytest.approx(0.002, rel=1e-3))
+
+
 def test_two_processes_stay_alike_while_stages_are_let_go(
     tiny_config: Callable[..., Path], on_two_ranks: Any, tmp_path: Path
 ) -> None:
@@ -76,8 +113,7 @@ def test_two_processes_stay_alike_while_stages_are_let_go(
         here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
         os.environ.update({name: str(value) for name, value in here.items()})
         options = LaunchOptions(str(tmp_path / "w"), launcher="pytorch", seed=1)
-        cfg = load_config(str(config), ["find_unused_parameters=True"])
-        runner = build_runner(prepare_config(cfg, options), options)
+        runner = build_runner(prepare_config(load_config(str(config)), options), options)
         run_training(runner)
         parameters = runner.model.module.named_parameters()
         torch.save(dict(parameters), tmp_path / f"{rank}.pt")
@@ -94,6 +130,16 @@ def test_two_words_about_what_is_frozen_are_refused() -> None:
     runner = SimpleNamespace(model=SimpleNamespace(backbone=backbone))
     with pytest.raises(ValueError, match="Leave frozen_stages out"):
         FreezeStagesHook({0: 4}).before_train(runner)
+
+
+def test_epochs_of_a_run_counted_in_iterations_are_refused(
+    tiny_config: Callable[..., Path], command: Any, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        f"{HOOK}train_cfg = dict(by_epoch=False, max_iters=3)\nparam_scheduler = None"
+    )
+    printed = command("train", config, "--work-dir", tmp_path / "w", status=1)
+    assert "by='step'" in printed
 
 
 def test_a_model_that_cannot_be_frozen_is_refused(make_runner: Any) -> None:

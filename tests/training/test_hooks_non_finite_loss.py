@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 
+from tresnet_tasks.structures import ClsDataSample, MultiTaskDataSample
 from tresnet_tasks.training.hooks import ModelEMAHook, NonFiniteLossHook
 from tresnet_tasks.training.hooks.non_finite_loss import NonFiniteLossError, image_names
 from tresnet_tasks.upstream.checkpoints import read_checkpoint
@@ -151,6 +152,18 @@ def test_images_are_named_by_their_samples() -> None:
     assert image_names({"inputs": None, "data_samples": samples}) == ["a.jpg"]
     assert image_names({"inputs": None, "data_samples": torch.zeros(2)}) == []
     assert image_names([1, 2]) == []
+
+
+def test_of_a_head_the_images_are_named_that_it_has_labels_for() -> None:
+    samples = [
+        MultiTaskDataSample(metainfo={"img_path": f"{head}.jpg"}).set_task(
+            head, ClsDataSample().set_gt_label(0)
+        )
+        for head in ("cls", "tags")
+    ]
+    batch = {"data_samples": samples}
+    assert image_names(batch, ["loss", "tags"]) == ["tags.jpg"]
+    assert image_names(batch, ["loss"]) == ["cls.jpg", "tags.jpg"]
 
 
 def test_the_images_of_the_batch_are_named(

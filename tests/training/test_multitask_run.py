@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +15,11 @@ from tresnet_tasks.inference import Predictor
 from tresnet_tasks.training.completion import complete_config
 from tresnet_tasks.training.launch import load_config
 from tresnet_tasks.upstream.checkpoints import read_checkpoint
-from tresnet_tasks.weights.tasks import split_task
-
-SMALL = """
-_base_ = "{configs}/quickstart/multitask_digit_scenes.py"
-_scenes = dict(data_root="{root}", num_train=16, num_val=6)
-model = dict(backbone=dict(arch=dict(layers=(1, 1, 1, 1), width_factor=0.125)))
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(readers=dict(cls=_scenes, tags=_scenes, boxes=_scenes)),
-)
-val_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(readers=dict(cls=_scenes, tags=_scenes, boxes=_scenes)),
-)
-test_dataloader = val_dataloader
-train_cfg = dict(max_epochs=2)
-default_hooks = dict(logger=dict(interval=1))
-"""
 
 
 @pytest.fixture
-def config(tmp_path: Path, repository: Path) -> Path:
-    path = tmp_path / "joint.py"
-    root = tmp_path / "scenes"
-    path.write_text(SMALL.format(configs=repository / "configs", root=root), encoding="utf-8")
-    return path
+def config(joint_config: Callable[..., Path]) -> Path:
+    return joint_config()
 
 
 def test_a_joint_model_trains_resumes_and_is_evaluated(
@@ -52,8 +28,9 @@ def test_a_joint_model_trains_resumes_and_is_evaluated(
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     said = command("train", config, "--work-dir", straight)
     assert "trunk grad_norm.cls" in said
-    for name in ("cls/top1", "tags/mAP", "boxes/AP50", "score"):
+    for name in ("cls/top1", "tags/mAP", "boxes/AP50", "score", "boxes/val/loss"):
         assert f"{name} " in said
+    assert "head tags: thresholds by f1" in said
     command("train", config, "--work-dir", stopped, "--resume", straight / "epoch_1.pth")
     ends = [read_checkpoint(run / "epoch_2.pth")["state_dict"] for run in (straight, stopped)]
     assert ends[0].keys() == ends[1].keys()
@@ -62,7 +39,10 @@ def test_a_joint_model_trains_resumes_and_is_evaluated(
     metrics = tmp_path / "metrics.json"
     command("test", config, straight / "best.pth", "--out", metrics)
     found = json.loads(metrics.read_text(encoding="utf-8"))
-    assert {"cls/top1", "tags/mAP", "boxes/AP50"} < set(found)
+    assert {"cls/top1", "tags/mAP", "boxes/AP50", "tags/val/loss"} < set(found)
+    assert found["tags/macro_F1_tuned"] >= found["tags/macro_F1"]  # found on the same data
+    thresholds = read_checkpoint(straight / "best.pth")["meta"]["thresholds"]["tasks"]
+    assert list(thresholds) == ["tags"]
 
     images, answers = tmp_path / "scenes/val", tmp_path / "answers.json"
     out = ("--out", answers, "--draw", tmp_path / "drawn", "--thresholds", "0.001")
@@ -77,13 +57,16 @@ def test_a_joint_model_trains_resumes_and_is_evaluated(
     assert len(table) == 7
 
     for head in ("cls", "tags", "boxes"):
-        split_task(straight / "best.pth", tmp_path / f"{head}.pth", head)
+        command("convert", straight / "best.pth", tmp_path / f"{head}.pth", "--split", head)
         alone = Predictor(tmp_path / f"{head}.pth")(str(images))
         for one, joint in zip(alone, Predictor(straight / "best.pth")(str(images)), strict=True):
             both = min(
                 len(one.scores), len(joint[head].scores)
             )  # boxes near the threshold may differ
             assert np.allclose(one.scores[:both], joint[head].scores[:both], atol=1e-4)
+            if head == "tags":
+                assert np.allclose(one.thresholds, thresholds["tags"]["values"])
+                assert np.allclose(joint[head].thresholds, thresholds["tags"]["values"])
 
 
 def test_what_follows_from_the_data_is_filled_in(config: Path) -> None:
@@ -114,3 +97,21 @@ def test_heads_and_data_that_do_not_match_are_refused(config: Path, change: str,
         overrides = ["train_dataloader.dataset={'_delete_': True, 'type': 'DigitScenes'}"]
     with pytest.raises(ValueError, match=said):
         complete_config(load_config(str(config), overrides))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("model.loss_weights.tags=1e40", "not finite in iteration 1: loss inf, tags.loss inf"),
+        ("train_dataloader.batch_size=64", "(16 images) do not fill one batch of 64"),
+    ],
+)
+def test_a_run_that_cannot_go_on_says_which_head_or_which_number(
+    config: Path, command: Any, tmp_path: Path, change: str, said: str
+) -> None:
+    printed = command(
+        *("train", config, "--work-dir", tmp_path / "run", "--cfg-options", change), status=1
+    )
+    assert said in printed
+    if "tags" in change:
+        assert "Images of the batch: " in printed

@@ -63,6 +63,15 @@ def test_metrics_meet_below_the_work_dir(tiny_config: Write) -> None:
     assert cfg.val_evaluator.collect_dir == str(Path("there") / ".collected")
 
 
+def test_metrics_of_a_joint_models_heads_meet_there_too() -> None:
+    metrics = {"cls": {"type": "Accuracy"}, "tags": [{"type": "MultiLabelMetric"}]}
+    evaluator = {"type": "MultiTaskEvaluator", "metrics": metrics}
+    cfg = Config({"work_dir": "there", "val_evaluator": evaluator})
+    collect_in_work_dir(cfg)
+    given = cfg.val_evaluator.metrics
+    assert given.cls.collect_dir == given.tags[0].collect_dir == str(Path("there") / ".collected")
+
+
 def test_processes_with_equal_settings_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         processes, "all_gather_object", lambda mine: [mine, ("b", {"lr": [1, 2], "n": (1,)})]

@@ -46,6 +46,12 @@ def test_one_that_ends_before_the_run_is_refused(schedule: dict[str, Any]) -> No
         completed(schedule)
 
 
+@pytest.mark.parametrize("epochs", [2, 3])
+def test_one_that_begins_after_the_run_is_refused(epochs: int) -> None:
+    with pytest.raises(ValueError, match=rf"begins after 3 epochs, but the run lasts {epochs}\."):
+        completed({"type": "CosineAnnealingLR", "begin": 3}, max_epochs=epochs)
+
+
 def test_one_that_the_run_does_not_end_is_told() -> None:
     _, notes = completed({"type": "OneCycleLR", "total_steps": 80}, max_epochs=40)
     assert "lasts 80 epochs, and the run stops after 40" in notes[0]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from tresnet_tasks.upstream.learning_rates import scaled_learning_rates
+from tresnet_tasks.upstream.learning_rates import in_proportion, scaled_learning_rates
 
 LOADER = {"batch_size": 32, "processes": 2, "accumulation": 4}  # 256 images
 SCHEDULES = [
@@ -56,3 +56,27 @@ def test_nothing_is_scaled_unasked(auto: dict[str, Any]) -> None:
 def test_scaling_without_a_base_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Set auto_scale_lr\.base_batch_size"):
         scaled_learning_rates(wrapper(0.1), None, LOADER, {"enable": True})
+
+
+def test_rates_that_a_schedule_states_are_given_in_proportion_to_the_groups() -> None:
+    optim = wrapper(0.1, 0.02)
+    one_cycle = in_proportion({"type": "OneCycleLR", "eta_max": 0.5}, optim)
+    assert one_cycle["eta_max"] == pytest.approx([0.5, 0.1, 0.5])
+    cosine = in_proportion({"type": "CosineAnnealingLR", "eta_min": 0.01}, optim)
+    assert cosine == {"type": "CosineAnnealingLR", "eta_min_ratio": pytest.approx(0.1)}
+    momentum = {"type": "CosineAnnealingMomentum", "eta_min": 0.8}
+    assert in_proportion(momentum, optim) is momentum
+
+
+def test_schedules_of_groups_at_one_rate_stay() -> None:
+    one_cycle = {"type": "OneCycleLR", "eta_max": 0.5}
+    assert in_proportion(one_cycle, wrapper(0.1, 0.1)) is one_cycle
+
+
+def test_groups_are_in_proportion_after_scaling_too() -> None:
+    optim = wrapper(0.1, 0.02)
+    auto = {"enable": True, "base_batch_size": 512}
+    schedules, _ = scaled_learning_rates(
+        optim, [{"type": "OneCycleLR", "eta_max": 0.4}], LOADER, auto
+    )
+    assert in_proportion(schedules[0], optim)["eta_max"] == pytest.approx([0.2, 0.04, 0.2])

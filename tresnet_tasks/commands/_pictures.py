@@ -1,4 +1,4 @@
-"""Predictions drawn into a folder."""
+"""Pictures drawn into a folder: predictions, or what is known of images."""
 
 from __future__ import annotations
 
@@ -16,49 +16,62 @@ _DRAWN_SIDE = 520  # pixels; no picture shows more
 
 
 class Pictures:
-    """Draws predictions into a folder: ``<name>.png`` for every image, ``predictions.png`` for all.
+    """Draws into a folder: ``<name>.png`` for every image, and a sheet of them.
 
     Args:
         folder: where to; it is made.
         paths: of the images to come.
-        topk: how many classes are shown.
+        topk: how many classes of a prediction are shown.
+        sheet: name of the sheet's file, without its ending.
+        option: that names the folder, for errors.
 
     Raises:
         ValueError: if the folder cannot be made, or one of the images lies in it: it might be overwritten.
     """
 
-    def __init__(self, folder: Path, paths: Sequence[str], topk: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        paths: Sequence[str],
+        topk: int = 5,
+        sheet: str = "predictions",
+        option: str = "--draw",
+    ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:  # above all a file of that name
             raise ValueError(
-                f"--draw {folder} cannot be made a folder: {error.strerror or error}. Name a folder; it is made if "
+                f"{option} {folder} cannot be made a folder: {error.strerror or error}. Name a folder; it is made if "
                 "need be."
             ) from error
         inside = next((p for p in paths if Path(p).resolve().parent == folder.resolve()), None)
         if inside is not None:
             raise ValueError(
-                f"--draw {folder} is the folder of {inside}, which might be overwritten. Name "
+                f"{option} {folder} is the folder of {inside}, which might be overwritten. Name "
                 "another folder; it is made if need be."
             )
         self.folder = folder
         self.topk = topk
         self.sheet: list[Any] = []
+        self._sheet_name = sheet
         # Lower case: some file systems take A.png and a.png for one file.
-        self._names = {"predictions"}
+        self._names = {sheet.lower()}
 
     def add(self, prediction: Answer) -> None:
         """Draw one prediction."""
-        drawn = self._drawn(prediction)
-        self._draw([drawn], self.folder / f"{self._free_name(str(prediction.path))}.png")
+        self.add_drawn(self._drawn(prediction), str(prediction.path))
+
+    def add_drawn(self, drawn: Any, path: str) -> None:
+        """Draw one picture; ``path`` is the image's, after which it is named."""
+        self._draw([drawn], self.folder / f"{self._free_name(path)}.png")
         if len(self.sheet) < SHEET_IMAGES:
             self.sheet.append(drawn)
 
-    def finish(self) -> Path:
-        """Draw the sheet of the first images; returns its path."""
-        return self._draw(self.sheet, self.folder / "predictions.png")
+    def finish(self, columns: int | None = None) -> Path:
+        """Draw the sheet of the first images, with so many in a row; returns its path."""
+        return self._draw(self.sheet, self.folder / f"{self._sheet_name}.png", columns)
 
-    def _draw(self, pictures: list[Any], path: Path) -> Path:
+    def _draw(self, pictures: list[Any], path: Path, columns: int | None = None) -> Path:
         from ..reports import (
             DrawnDetections,
             DrawnJoint,
@@ -69,10 +82,10 @@ class Pictures:
 
         drawn = pictures[0] if pictures else None
         if isinstance(drawn, DrawnDetections):
-            return draw_detections(pictures, path)
+            return draw_detections(pictures, path, columns)
         if isinstance(drawn, DrawnJoint):
-            return draw_joint(pictures, path)
-        return draw_contact_sheet(pictures, path)
+            return draw_joint(pictures, path, columns)
+        return draw_contact_sheet(pictures, path, columns)
 
     def _drawn(self, prediction: Any) -> Any:
         from ..inference import Detections, JointPrediction

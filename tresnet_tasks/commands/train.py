@@ -5,6 +5,10 @@ examples:
   tresnet-tasks train configs/quickstart/cls_digit_scenes.py --work-dir work_dirs/mine
   tresnet-tasks train cls/tresnet_m_imagenet --resume             newest good checkpoint of the work dir
   tresnet-tasks train cls/tresnet_m_imagenet --dry-run            one batch through everything, then stop
+  tresnet-tasks train mine.py --find-lr                           draw the loss over rising rates, suggest one
+  tresnet-tasks train mine.py --draw-schedule                     draw the rates of the run to come
+  tresnet-tasks train mine.py --auto-batch --amp bf16             the batch that fits, rates scaled with it
+  tresnet-tasks train mine.py --folds 5                           cross-validation: mean and spread of 5 runs
   tresnet-tasks train cls/tresnet_m_imagenet --cfg-options train_cfg.max_epochs=100 optim_wrapper.optimizer.lr=0.2
   torchrun --nproc-per-node 8 -m tresnet_tasks train cls/tresnet_m_imagenet --launcher pytorch
 
@@ -16,6 +20,7 @@ exit status:
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +69,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the processes of a distributed run were started (default: none, a single process)",
     )
     parser.add_argument(
+        "--auto-batch",
+        action="store_true",
+        help="find the batch size: the largest that fits a GPU, the smallest that is fast on a CPU; "
+        "rates are scaled with it (auto_scale_lr)",
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--dry-run",
         action="store_true",
         help="one batch through training, validation, checkpoint and resume; says time and memory",
+    )
+    instead.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="up to 100 steps at rates from 1e-6 to 10: draws find_lr.png and suggests one",
+    )
+    instead.add_argument(
+        "--draw-schedule",
+        action="store_true",
+        help="draw rates and momentum of all groups over the whole run: schedule.png; no training",
+    )
+    instead.add_argument(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="train K times, each on K-1 of K parts of the training data and validated on the rest: "
+        "prints mean and spread, writes folds.json; with --resume, folds that are done are kept",
     )
     # torchrun of old hands the rank over like this; the environment has it as well.
     parser.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
@@ -74,6 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
+    from mmengine.dist import is_main_process
+
     from ..training.launch import (
         LaunchOptions,
         build_runner,
@@ -92,10 +123,35 @@ def run(args: argparse.Namespace) -> int:
         launcher=args.launcher,
         seed=args.seed,
     )
-    if args.dry_run:
-        from ..training.dry_run import dry_run
+    if args.auto_batch:
+        from ..training.batch_size import fit_batch_size
 
-        print(dry_run(cfg, options))
+        print(fit_batch_size(cfg, options), flush=True)
+    told = _instead(args, cfg, options)
+    if told is not None:
+        if is_main_process():
+            print(told)
         return 0
     run_training(build_runner(prepare_config(cfg, options), options))
     return 0
+
+
+def _instead(args: argparse.Namespace, cfg: Any, options: Any) -> object | None:
+    """Do what is asked for in place of one training; returns what is to be printed."""
+    if args.dry_run:
+        from ..training.dry_run import dry_run
+
+        return dry_run(cfg, options)
+    if args.find_lr:
+        from ..training.find_lr import find_lr
+
+        return find_lr(cfg, options)
+    if args.draw_schedule:
+        from ..training.schedule_preview import preview_schedule
+
+        return preview_schedule(cfg, options)
+    if args.folds is not None:
+        from ..training.cross_validation import cross_validate
+
+        return cross_validate(cfg, options, args.folds)
+    return None

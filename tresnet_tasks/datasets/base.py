@@ -9,6 +9,7 @@ import numpy as np
 
 from .image_dataset import ImageDataset, Transform, checked_classes
 from .labels import MultiLabels, SingleLabels
+from .subset import Subset
 
 __all__ = ["ClassificationDataset", "SampleInfo", "Transform", "checked_classes"]
 
@@ -28,6 +29,9 @@ class ClassificationDataset(ImageDataset):
     """Images with one label each, or with any number of them; the base of every such reader.
 
     Args:
+        subset: use some of the images, by the arguments of ``Subset``: ``dict(fold=(1, 5))`` for a
+            fold (in test mode) or the rest of a cross-validation, ``dict(per_class=16)`` for a few
+            of each class.
         kwargs: ``pipeline``, ``classes``, ``test_mode``, ``on_error`` and ``seed`` of
             ``ImageDataset``.
 
@@ -42,7 +46,9 @@ class ClassificationDataset(ImageDataset):
     task = "single_label"
     unlisted = 0
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, subset: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        self._subset = Subset.of(subset)
+        self._kept: np.ndarray[Any, np.dtype[np.int64]] | None = None
         self._labels = MultiLabels(self.unlisted) if self.task == "multi_label" else SingleLabels()
         super().__init__(**kwargs)
         if self.classes is None:
@@ -69,6 +75,10 @@ class ClassificationDataset(ImageDataset):
             "sample_idx": int(index),
         }
 
+    def source_index(self, index: int) -> int:
+        """The number, from 0, under which ``load_data_list`` said an image: another in a subset."""
+        return int(index) if self._kept is None else int(self._kept[index])
+
     def get_cat_ids(self, index: int) -> list[int]:
         """The labels that hold for one image."""
         return self._labels.positives(index)
@@ -85,6 +95,21 @@ class ClassificationDataset(ImageDataset):
         return self._labels.ids
 
     def _pack(self, samples: Iterable[Any]) -> Iterator[str]:
+        if self._subset is not None:
+            whole = list(samples)
+            labels = [_held(sample["gt_label"]) for sample in whole]
+            several = self.task == "multi_label"
+            held_out = self.test_mode
+            kept = self._subset.choose(labels, self.classes, several=several, held_out=held_out)
+            self._kept = kept
+            samples = [whole[index] for index in kept]
         for sample in samples:
             self._labels.append(sample["gt_label"])
             yield sample["img_path"]
+
+
+def _held(label: int | Mapping[int, int]) -> list[int]:
+    """The classes that hold."""
+    if isinstance(label, Mapping):
+        return [class_id for class_id, value in label.items() if value == 1]
+    return [int(label)]

@@ -44,7 +44,7 @@ class ImageCSV(ClassificationDataset):
             image's extension.
         delimiter: one character; None takes the one of tab, semicolon, bar and comma that most
             lines have, the first of these where several are in as many.
-        pipeline, classes, test_mode, on_error, seed: see ``ClassificationDataset``. With
+        pipeline, classes, test_mode, on_error, seed, subset: see ``ClassificationDataset``. With
             ``on_error='raise'`` every file is looked for at once, with ``'skip'`` when its turn
             comes.
 
@@ -69,12 +69,18 @@ class ImageCSV(ClassificationDataset):
         test_mode: bool = False,
         on_error: str = "raise",
         seed: int = 0,
+        subset: Mapping[str, Any] | None = None,
     ) -> None:
         self.ann_file = Path(data_root, ann_file)
         self.image_root = os.path.join(data_root, data_prefix)  # noqa: PTH118 - Path would drop "./"
         self._table = _read_table(self.ann_file, path_column, label_column, header, delimiter)
         super().__init__(
-            pipeline=pipeline, classes=classes, test_mode=test_mode, on_error=on_error, seed=seed
+            pipeline=pipeline,
+            classes=classes,
+            test_mode=test_mode,
+            on_error=on_error,
+            seed=seed,
+            subset=subset,
         )
         del self._table
 

@@ -25,7 +25,7 @@ class ImageFolder(ClassificationDataset):
         data_prefix: the split, a folder in ``data_root``; empty if the class folders lie in
             ``data_root`` itself.
         allow_empty_classes: accept a class without images.
-        pipeline, classes, test_mode, on_error, seed: see ``ClassificationDataset``. Labels follow
+        pipeline, classes, test_mode, on_error, seed, subset: see ``ClassificationDataset``. Labels follow
             the order of ``classes``, and the folders must be exactly these.
 
     Raises:
@@ -45,11 +45,17 @@ class ImageFolder(ClassificationDataset):
         test_mode: bool = False,
         on_error: str = "raise",
         seed: int = 0,
+        subset: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(data_root, data_prefix)
         self.allow_empty_classes = allow_empty_classes
         super().__init__(
-            pipeline=pipeline, classes=classes, test_mode=test_mode, on_error=on_error, seed=seed
+            pipeline=pipeline,
+            classes=classes,
+            test_mode=test_mode,
+            on_error=on_error,
+            seed=seed,
+            subset=subset,
         )
 
     @classmethod

@@ -57,6 +57,11 @@ class ImageShards(ClassificationDataset):
         classes_file: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
+        if kwargs.get("subset") is not None:
+            raise ValueError(
+                "ImageShards got a subset; shards are read as a whole. Leave it out, or use "
+                "ImageFolder, ImageList or ImageCSV."
+            )
         self.shards = _expanded([shards] if isinstance(shards, str) else shards, Path(data_root))
         self.label_key = label_key
         self.classes_file = None if classes_file is None else Path(data_root, classes_file)

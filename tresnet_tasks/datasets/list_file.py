@@ -25,7 +25,7 @@ class ImageList(ClassificationDataset):
         data_prefix: what the paths in the list are relative to; itself relative to ``data_root``.
         classes_file: class names, one a line in the order of their labels, or PaddleClas's ``label
             name``; relative to ``data_root``.
-        pipeline, classes, test_mode, on_error, seed: see ``ClassificationDataset``. With
+        pipeline, classes, test_mode, on_error, seed, subset: see ``ClassificationDataset``. With
             ``on_error='raise'`` every file is looked for at once, with ``'skip'`` when its turn
             comes.
 
@@ -46,12 +46,18 @@ class ImageList(ClassificationDataset):
         test_mode: bool = False,
         on_error: str = "raise",
         seed: int = 0,
+        subset: Mapping[str, Any] | None = None,
     ) -> None:
         self.ann_file = Path(data_root, ann_file)
         self.image_root = os.path.join(data_root, data_prefix)  # noqa: PTH118 - Path would drop "./"
         self.classes_file = Path(data_root, classes_file) if classes_file is not None else None
         super().__init__(
-            pipeline=pipeline, classes=classes, test_mode=test_mode, on_error=on_error, seed=seed
+            pipeline=pipeline,
+            classes=classes,
+            test_mode=test_mode,
+            on_error=on_error,
+            seed=seed,
+            subset=subset,
         )
 
     @classmethod

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-from torch.utils.data import Dataset
 
 from ..registry import DATASETS
 from ..structures import MultiTaskDataSample
-from .samplers import EpochIndex
+from .several_datasets import SeveralDatasets
 
 
 @DATASETS.register_module()
-class MultiTaskDataset(Dataset[Any]):
+class MultiTaskDataset(SeveralDatasets):
     """Data sets one after the other, each of which feeds its own heads.
 
     Which of them a step draws from is :class:`TaskSampler`'s to decide.
@@ -31,12 +28,7 @@ class MultiTaskDataset(Dataset[Any]):
     """
 
     def __init__(self, datasets: Mapping[str, Mapping[str, Any]]) -> None:
-        if not datasets:
-            raise ValueError("MultiTaskDataset got no datasets; name at least one: dict(cls=...).")
-        self.names = list(datasets)
-        self.datasets = [DATASETS.build(dict(dataset)) for dataset in datasets.values()]
-        self.sizes = {n: len(d) for n, d in zip(self.names, self.datasets, strict=True)}
-        self._ends = np.cumsum(list(self.sizes.values()))
+        super().__init__(datasets)
         self._tasks: dict[str, dict[str, Any]] = {}
         for name, dataset in zip(self.names, self.datasets, strict=True):
             info = dataset.metainfo
@@ -54,33 +46,9 @@ class MultiTaskDataset(Dataset[Any]):
         """``tasks``: the metainfo of each head's data, by the head's name."""
         return {"task": "joint", "tasks": self._tasks}
 
-    def full_init(self) -> None:
-        """Do nothing: everything is read at construction. mmengine calls it."""
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def unreadable_files(self) -> list[str]:
-        """Name the images that any worker has left out so far."""
-        return [path for dataset in self.datasets for path in dataset.unreadable_files()]
-
-    def __getitem__(self, index: int) -> Any:
-        """One image: ``dict(inputs=..., data_samples=MultiTaskDataSample)``."""
-        return self.__getitems__([index])[0]
-
-    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Several images, in the order asked for."""
-        found: list[Any] = [None] * len(indices)
-        for source, (name, dataset) in enumerate(zip(self.names, self.datasets, strict=True)):
-            first = int(self._ends[source]) - len(dataset)
-            places = [p for p, i in enumerate(indices) if first <= int(i) < first + len(dataset)]
-            inner = [
-                EpochIndex(indices[p] - first, getattr(indices[p], "epoch", 0)) for p in places
-            ]
-            for place, sample in zip(places, dataset.__getitems__(inner), strict=True):
-                if sample is not None:
-                    found[place] = _for_heads(sample, name, int(indices[place]))
-        return found
+    def from_dataset(self, name: str, sample: dict[str, Any], index: int) -> dict[str, Any]:
+        """The sample, labelled for the heads that it feeds."""
+        return _for_heads(sample, name, index)
 
 
 def _for_heads(sample: dict[str, Any], source: str, index: int) -> dict[str, Any]:

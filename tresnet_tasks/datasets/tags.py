@@ -45,7 +45,7 @@ class TagDataset(ClassificationDataset):
             some of the classes; False takes such a name for a mistake.
         unlisted: what a class is that the source does not name for an image: 0, it does not hold,
             or -1, it is unknown.
-        kwargs: ``pipeline``, ``classes``, ``test_mode``, ``on_error``, ``seed``, see
+        kwargs: ``pipeline``, ``classes``, ``test_mode``, ``on_error``, ``seed``, ``subset``, see
             ``ClassificationDataset``. With ``on_error='raise'`` every file is looked for at once.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pictures of results: confusion matrix, drawn predictions, curves."""
+"""Pictures of results: confusion matrix, drawn predictions, curves; and of what is known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from .curves import draw_curves
 from .detections import DrawnDetections, draw_detections
 from .joint import DrawnJoint, draw_joint
 from .predictions import DrawnPrediction, draw_contact_sheet, draw_prediction
+from .truth import drawn_truth
 
 __all__ = [
     "DrawnDetections",
@@ -18,4 +19,5 @@ __all__ = [
     "draw_detections",
     "draw_joint",
     "draw_prediction",
+    "drawn_truth",
 ]

@@ -1,4 +1,4 @@
-"""Detections as pictures: boxes with class and score on the image."""
+"""Boxes as pictures: found ones with class and score on the image, known ones with their class."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _GOLDEN = 0.618034  # neighbouring labels get hues far apart
 
 @dataclass(frozen=True)
 class DrawnDetections:
-    """An image and the N objects found on it.
+    """An image and the N objects found on it, or known to be there.
 
     Attributes:
         image: (H, W, 3) uint8 RGB, of any size.
         bboxes: (N, 4) x1, y1, x2, y2 in pixels of ``image``.
         names: (N,) names of the classes.
-        scores: (N,) in [0, 1].
+        scores: (N,) in [0, 1]; None for known objects, whose names stand alone.
         labels: (N,) ids of the classes; each has a colour of its own.
         masks: (N, h, w) of 0 and 1, of any size, laid over the whole image; None draws boxes alone.
         title: stands above the image, e.g. the file's name.
@@ -34,7 +34,7 @@ class DrawnDetections:
     image: NDArray[np.uint8]
     bboxes: NDArray[np.float32]
     names: Sequence[str]
-    scores: Sequence[float]
+    scores: Sequence[float] | None
     labels: Sequence[int]
     masks: NDArray[np.uint8] | None = None
     title: str = ""
@@ -45,22 +45,26 @@ class DrawnDetections:
                 f"got an image of shape {self.image.shape}, {self.image.dtype}; expected "
                 "(H, W, 3) uint8, RGB."
             )
-        counts = {len(self.bboxes), len(self.names), len(self.scores), len(self.labels)}
+        scores = self.names if self.scores is None else self.scores
+        counts = {len(self.bboxes), len(self.names), len(scores), len(self.labels)}
         if len(counts) > 1:
             raise ValueError(
-                f"got {len(self.bboxes)} boxes, {len(self.names)} names, {len(self.scores)} scores "
+                f"got {len(self.bboxes)} boxes, {len(self.names)} names, {len(scores)} scores "
                 f"and {len(self.labels)} labels; expected as many of each."
             )
 
 
 def draw_detections(
-    pictures: DrawnDetections | Sequence[DrawnDetections], path: str | Path
+    pictures: DrawnDetections | Sequence[DrawnDetections],
+    path: str | Path,
+    columns: int | None = None,
 ) -> Path:
     """Draw boxes, names and scores on one image, or on several on one sheet.
 
     Args:
         pictures: what to draw, row by row.
         path: the PNG file to write.
+        columns: images in a row; None makes about as many rows.
 
     Returns:
         ``path``.
@@ -73,7 +77,7 @@ def draw_detections(
         pictures = [pictures]
     if not pictures:
         raise ValueError("there are no detections to draw; give at least one image.")
-    columns = math.ceil(math.sqrt(len(pictures)))
+    columns = min(columns or math.ceil(math.sqrt(len(pictures))), len(pictures))
     rows = math.ceil(len(pictures) / columns)
     figure = new_figure(columns * (_SIDE + 0.3), rows * (_SIDE + 0.5))
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -107,10 +111,11 @@ def draw_boxes(axes: Any, picture: DrawnDetections) -> None:
             layer[picture.masks[index] > 0] = (*colour, 0.35)
             axes.imshow(layer, extent=extent, interpolation="nearest")
         name = shorten(readable(picture.names[index], f"#{label}"), 20)
+        score = "" if picture.scores is None else f" {100 * picture.scores[index]:.0f} %"
         axes.text(
             min(max(x1, 0), width),
             min(max(y1, 0), height),
-            f"{name} {100 * picture.scores[index]:.0f} %",
+            f"{name}{score}",
             fontsize=7,
             color="white",
             va="bottom",

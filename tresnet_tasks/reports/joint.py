@@ -15,7 +15,8 @@ _SIDE = 3.6  # inches of an image
 _TEXT = 1.9
 _LINES = 14  # beside an image
 
-Label = tuple[str, float, bool]  # name, score, whether it is predicted
+# Name, score (None where the label is known), and whether it is predicted.
+Label = tuple[str, float | None, bool]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class DrawnJoint:
     labels: Mapping[str, Sequence[Label]]
 
 
-def draw_joint(pictures: Sequence[DrawnJoint], path: str | Path) -> Path:
+def draw_joint(
+    pictures: Sequence[DrawnJoint], path: str | Path, columns: int | None = None
+) -> Path:
     """Draw one sheet.
 
     Args:
         pictures: what to draw, row by row.
         path: the PNG file to write.
+        columns: images in a row; None makes about as many rows.
 
     Returns:
         ``path``.
@@ -47,7 +51,7 @@ def draw_joint(pictures: Sequence[DrawnJoint], path: str | Path) -> Path:
     """
     if not pictures:
         raise ValueError("there are no predictions to draw; give at least one image.")
-    columns = math.ceil(math.sqrt(len(pictures)))
+    columns = min(columns or math.ceil(math.sqrt(len(pictures))), len(pictures))
     rows = math.ceil(len(pictures) / columns)
     figure = new_figure(columns * (_SIDE + _TEXT + 0.2), rows * (_SIDE + 0.4))
     grid = figure.subplots(rows, 2 * columns, squeeze=False, width_ratios=[_SIDE, _TEXT] * columns)
@@ -72,8 +76,10 @@ def _write_labels(axes: Any, labels: Mapping[str, Sequence[Label]]) -> None:
         for name, score, predicted in found:
             weight, colour = ("bold", "#4a6fa5") if predicted else ("normal", "#9aa7b5")
             style = {"fontsize": 9, "fontweight": weight}
-            axes.barh(line - 0.2, min(max(score, 0.0), 1.0), height=0.75, color=colour, alpha=0.25)
             axes.text(0.03, line, shorten(readable(name, "?"), 16), **style, **text_style())
-            axes.text(1, line, f"{100 * score:.0f} %", ha="right", **style)
+            if score is not None:
+                share = min(max(score, 0.0), 1.0)
+                axes.barh(line - 0.2, share, height=0.75, color=colour, alpha=0.25)
+                axes.text(1, line, f"{100 * score:.0f} %", ha="right", **style)
             line += 1
         line += 0.6

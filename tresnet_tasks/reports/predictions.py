@@ -26,7 +26,7 @@ class DrawnPrediction:
     Attributes:
         image: (H, W, 3) uint8 RGB, of any size.
         names: (K,) names of the best classes, the best first.
-        scores: (K,) their scores in [0, 1].
+        scores: (K,) their scores in [0, 1]; None draws the name alone, as of labels that are known.
         labels: (K,) their ids, shown where no font has a name's characters.
         title: stands above the image, e.g. the file's name.
         chosen: how many of the first classes are predicted, and so stand out; with several labels an
@@ -37,7 +37,7 @@ class DrawnPrediction:
 
     image: NDArray[np.uint8]
     names: Sequence[str]
-    scores: Sequence[float]
+    scores: Sequence[float | None]
     labels: Sequence[int] | None = None
     title: str = ""
     target: str | None = None
@@ -164,6 +164,8 @@ def _draw_cell(figure: Any, prediction: DrawnPrediction, x: float, y: float) -> 
         weight = "bold" if i < prediction.chosen else "normal"
         text = shorten(readable(name, f"#{label}"), 23)
         bars.text(0, i + 0.34, text, fontsize=10, fontweight=weight, va="center", **text_style())
+        if score is None:
+            continue
         bars.text(
             1,
             i + 0.34,

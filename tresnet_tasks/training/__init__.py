@@ -4,6 +4,7 @@ from ..registry import OPTIM_WRAPPERS, RUNNERS
 from ..upstream.autocast import BFloat16OptimWrapper
 from ..upstream.runner import TaskRunner
 from . import hooks
+from .layer_decay import LayerDecayConstructor
 from .replicated_model import ReplicatedModel
 from .sharded_model import ShardedModel
 
@@ -11,4 +12,11 @@ from .sharded_model import ShardedModel
 RUNNERS.register_module(module=TaskRunner)
 OPTIM_WRAPPERS.register_module(module=BFloat16OptimWrapper)
 
-__all__ = ["BFloat16OptimWrapper", "ReplicatedModel", "ShardedModel", "TaskRunner", "hooks"]
+__all__ = [
+    "BFloat16OptimWrapper",
+    "LayerDecayConstructor",
+    "ReplicatedModel",
+    "ShardedModel",
+    "TaskRunner",
+    "hooks",
+]

@@ -127,6 +127,11 @@ def check_config(cfg: Config) -> None:
     for key in ("env_cfg", "randomness", "auto_scale_lr"):
         _check_arguments(cfg.get(key) or {}, _PLAIN_SETTINGS[key], key, key)
     wrapper = cfg.get("optim_wrapper") or {}
+    if isinstance(wrapper.get("constructor"), str):
+        try:
+            find_kind(wrapper["constructor"], R.OPTIM_WRAPPER_CONSTRUCTORS)
+        except KeyError as error:
+            raise KeyError(f"optim_wrapper.constructor: {error.args[0]}") from None
     if wrapper.get("constructor") is None:  # another one may take other settings
         given = wrapper.get("paramwise_cfg") or {}
         name = "optim_wrapper.paramwise_cfg"

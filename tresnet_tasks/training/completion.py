@@ -29,7 +29,7 @@ def complete_config(
     * ``num_classes`` of head and batch augmentations;
     * ``task`` of the head; ``class_weight`` of losses that name a rule, such as 'sqrt';
     * ``in_channels`` of neck and head;
-    * ``predict_loss`` of a ``Classifier`` that ``ValidationLoss`` evaluates;
+    * ``predict_loss`` of a model that ``ValidationLoss`` evaluates;
     * ``seed`` of data sets and samplers.
 
     Args:
@@ -45,6 +45,8 @@ def complete_config(
         return _complete_tasks(cfg, classes)  # type: ignore[arg-type]
     names = _complete_classes(cfg, classes)  # type: ignore[arg-type]
     _complete_seed(cfg)
+    for name in _LOADERS:
+        complete_task_sampler(cfg.get(name) or {})
     if model is not None:
         check_detector_images(model, (dataset for _, dataset in _datasets(cfg)))
         _complete_channels(model)
@@ -53,7 +55,8 @@ def complete_config(
         complete_label_task(model, [dataset for _, dataset in _datasets(cfg)])
         training = (cfg.get("train_dataloader") or {}).get("dataset")
         if training is not None:
-            complete_class_weights(model, [dataset for _, dataset in _readers("", training)])
+            readers = [reader for _, reader in _readers("", training)]
+            complete_class_weights(model, [r for r in readers if not _is_unlabelled(r)])
         if model.get("type") == "Classifier" and _asks_for_loss(cfg):
             agree(model, "predict_loss", True, "model", "the evaluator's ValidationLoss has")
     return cfg
@@ -62,7 +65,7 @@ def complete_config(
 def _complete_tasks(cfg: Config, classes: Mapping[str, Sequence[str]] | None) -> Config:
     """The same for a model with several heads."""
     loaders = {name: cfg[name] for name in _LOADERS if cfg.get(name) is not None}
-    complete_task_classes(loaders, cfg.model.heads, classes)
+    complete_task_classes(loaders, cfg.model.heads, classes, cfg.model.get("frozen") or ())
     spec = feature_spec(cfg.model.get("backbone"))
     if spec is not None:
         if cfg.model.get("neck") is not None:
@@ -70,6 +73,8 @@ def _complete_tasks(cfg: Config, classes: Mapping[str, Sequence[str]] | None) ->
         complete_task_channels(cfg.model, spec)
     for loader in loaders.values():
         complete_task_sampler(loader)
+    if _asks_for_loss(cfg):
+        agree(cfg.model, "predict_loss", True, "model", "the evaluator's ValidationLoss has")
     _complete_seed(cfg)
     return cfg
 
@@ -98,7 +103,8 @@ def _readers(where: str, dataset: dict[str, Any]) -> Iterator[tuple[str, dict[st
 
 def _complete_classes(cfg: Config, classes: Sequence[str] | None) -> Sequence[str] | None:
     owner = "the weights were trained with"
-    for where, dataset in _datasets(cfg):
+    # Of unlabelled images no reader knows the classes.
+    for where, dataset in sorted(_datasets(cfg), key=lambda item: _is_unlabelled(item[1])):
         reader = find_kind(dataset["type"], DATASETS)
         if not hasattr(reader, "class_names"):
             continue
@@ -119,9 +125,18 @@ def _complete_classes(cfg: Config, classes: Sequence[str] | None) -> Sequence[st
     return classes
 
 
+def _is_unlabelled(dataset: Mapping[str, Any]) -> bool:
+    return getattr(find_kind(dataset["type"], DATASETS), "task", None) == "unlabelled"
+
+
 def _numbered(cfg: Config, reader: Any, arguments: dict[str, Any]) -> tuple[str, ...]:
     """Names '0', '1', ... for a source without names: as many as the head states, or as there are labels."""
     number = ((cfg.get("model") or {}).get("head") or {}).get("num_classes")
+    if number is None and getattr(reader, "task", None) == "unlabelled":
+        raise ValueError(
+            "the config has no labelled images, from which the classes would follow. State "
+            "classes=[...] for its data sets, in the teacher's order."
+        )
     if number is None:
         # Reading the labels takes no images, and whether their files exist is asked when training begins.
         reading = reader(**{**arguments, "pipeline": (), "on_error": "skip"})
@@ -183,9 +198,12 @@ def _complete_num_classes(model: dict[str, Any], names: Sequence[str]) -> None:
 def _asks_for_loss(cfg: Config) -> bool:
     """Whether an evaluator has the metric of the loss."""
     for evaluator in (cfg.get("val_evaluator"), cfg.get("test_evaluator")):
-        metrics = evaluator if isinstance(evaluator, Sequence) else [evaluator or {}]
-        if any(metric.get("type") == "ValidationLoss" for metric in metrics):
-            return True
+        by_head = (evaluator or {}).get("metrics") if isinstance(evaluator, Mapping) else None
+        groups = by_head.values() if isinstance(by_head, Mapping) else [evaluator or {}]
+        for group in groups:
+            metrics = group if isinstance(group, Sequence) else [group]
+            if any(metric.get("type") == "ValidationLoss" for metric in metrics):
+                return True
     return False
 
 

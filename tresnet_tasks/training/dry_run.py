@@ -21,6 +21,7 @@ from mmengine.dist import barrier, broadcast_object_list, get_world_size
 from mmengine.hooks import Hook
 
 from .launch import LaunchOptions, build_runner, prepare_config, run_training
+from .processes import join_processes
 from .schedule_completion import schedules_of
 
 _MOST_STEPS = 6  # that are timed, the first of them as a warm-up
@@ -69,7 +70,11 @@ def dry_run(cfg: Config, options: LaunchOptions) -> DryRun:
     """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with tempfile.TemporaryDirectory(prefix="dry_run_", ignore_cleanup_errors=True) as folder:
+    join_processes(cfg, options.launcher, options)
+    with tempfile.TemporaryDirectory(prefix="dry_run_", ignore_cleanup_errors=True) as own:
+        shared = [own]
+        broadcast_object_list(shared)  # all processes must have been given the same
+        folder = shared[0]
         seed = (cfg.get("randomness") or {}).get("seed") if options.seed is None else options.seed
         first = replace(options, work_dir=folder, resume=False, seed=seed or 0)
         # As many batches as make a step of the optimizer: a checkpoint belongs behind one.
@@ -88,7 +93,7 @@ def dry_run(cfg: Config, options: LaunchOptions) -> DryRun:
             step_seconds=mean(resumed.seconds[1:] or resumed.seconds or clock.seconds),
             batch_size=clock.batch_size * get_world_size(),
             steps=steps,
-            memory_mib=_peak_memory(),
+            memory_mib=peak_memory(),
             checkpoint_mib=size / 2**20,
         )
 
@@ -199,7 +204,8 @@ def _now() -> float:
     return time.perf_counter()
 
 
-def _peak_memory() -> float:
+def peak_memory() -> float:
+    """The most that was allocated on the GPU or, without one, resident in memory; in MiB."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     import resource  # not on Windows

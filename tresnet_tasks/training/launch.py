@@ -17,6 +17,7 @@ from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from ..config_paths import find_config
 from ..registry import MODELS, RUNNERS, SCOPE
 from ..upstream.checkpoints import read_checkpoint
+from ..upstream.compiled_graphs import keep_compiled_graphs
 from ..upstream.resume_point import check_resumable, newest_checkpoint
 from ..upstream.sharded_state import is_sharded
 from .checks import accepted_arguments, check_config, find_kind
@@ -107,9 +108,7 @@ def prepare_config(
     _check_device(cfg, options)
     if cfg.get("default_scope") is None:
         cfg.default_scope = SCOPE
-    if cfg.get("work_dir") is None or options.work_dir is not None:
-        name = Path(cfg.filename or "run").stem
-        cfg.work_dir = options.work_dir or str(Path("work_dirs") / name)
+    cfg.work_dir = work_dir_of(cfg, options)
     cfg.launcher = options.launcher
     # Now, not in the runner: all processes must agree on the seed and on where to resume.
     join_processes(cfg, options.launcher, options)
@@ -130,6 +129,12 @@ def prepare_config(
         if "channels_last" in (accepted_arguments(kind) or ()):
             cfg.model.data_preprocessor = {**preprocessor, "channels_last": True}
     return cfg
+
+
+def work_dir_of(cfg: Config, options: LaunchOptions) -> str:
+    """Where a run writes: the option's folder, the config's, or ``work_dirs/NAME``."""
+    named = options.work_dir or cfg.get("work_dir")
+    return str(named or Path("work_dirs") / Path(cfg.filename or "run").stem)
 
 
 def build_runner(cfg: Config, options: LaunchOptions) -> Any:
@@ -156,7 +161,10 @@ def build_runner(cfg: Config, options: LaunchOptions) -> Any:
     if channels_last and not is_sharded(runner.model):
         runner.model.to(memory_format=torch.channels_last)
     if options.compile:
-        getattr(runner.model, "module", runner.model).backbone.compile()
+        bare = getattr(runner.model, "module", runner.model)
+        if hasattr(bare, "balance"):  # of several heads, each of which sends its own gradient
+            keep_compiled_graphs()
+        bare.backbone.compile()
     return runner
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,24 @@ def collect_in_work_dir(cfg: Config) -> None:
     """
     folder = str(Path(cfg.work_dir) / ".collected")
     for name in ("val_evaluator", "test_evaluator"):
-        evaluator = cfg.get(name)
-        for metric in evaluator if isinstance(evaluator, list | tuple) else [evaluator]:
-            if isinstance(metric, dict) and metric.get("collect_device", "cpu") == "cpu":
+        for metric in _metrics(cfg.get(name)):
+            if metric.get("collect_device", "cpu") == "cpu":
                 accepted = accepted_arguments(find_kind(metric.get("type"), METRICS))
                 if accepted is None or "collect_dir" in accepted:
                     metric.setdefault("collect_dir", folder)
+
+
+def _metrics(evaluator: Any) -> Iterator[Any]:
+    """The configs of metrics: of one, of a list, of those of a joint model's heads."""
+    if isinstance(evaluator, list | tuple):
+        for part in evaluator:
+            yield from _metrics(part)
+    elif isinstance(evaluator, Mapping):
+        inside = evaluator.get("metrics")
+        if inside is None:
+            yield evaluator
+        else:
+            yield from _metrics(list(inside.values()) if isinstance(inside, Mapping) else inside)
 
 
 def choose_wrapper(cfg: Config) -> None:
@@ -101,4 +114,11 @@ def choose_wrapper(cfg: Config) -> None:
         # mmengine looks wrappers up in its own registry, where ours are known by their scope.
         wrapper["type"] = f"{SCOPE}.{kind}"
         wrapper["sync_bn"] = bool(wrapper.get("sync_bn") if sync_bn is None else sync_bn)
+    if kind == "ReplicatedModel" and _has_hook(cfg, "FreezeStagesHook"):
+        # Otherwise each process waits for the gradients of what is frozen for a while.
+        wrapper.setdefault("find_unused_parameters", True)
     cfg.model_wrapper_cfg = wrapper
+
+
+def _has_hook(cfg: Config, name: str) -> bool:
+    return any(hook.get("type") == name for hook in cfg.get("custom_hooks") or ())

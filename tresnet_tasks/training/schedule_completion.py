@@ -23,7 +23,7 @@ def complete_schedules(cfg: Config) -> list[str]:
 
     Raises:
         ValueError: if a schedule ends before the run: a one-cycle cannot go on, a cosine would rise
-            again.
+            again; or if one begins after it.
     """
     notes: list[str] = []
     for schedule in schedules_of(cfg.get("param_scheduler")):
@@ -36,6 +36,12 @@ def complete_schedules(cfg: Config) -> list[str]:
             run = math.ceil(run / (cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1))
         last = min(run, schedule["end"]) if schedule.get("end") is not None else run
         needed = last - schedule.get("begin", 0)
+        if needed <= 0:
+            raise ValueError(
+                f"param_scheduler {schedule['type']} begins after {schedule.get('begin', 0)} {unit}, but the "
+                f"run lasts {run}. Train for longer, or let it and the warm-up before it begin and end "
+                "earlier."
+            )
         stated = schedule.get(key)
         if stated is None:
             schedule[key] = needed

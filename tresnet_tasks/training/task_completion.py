@@ -18,6 +18,7 @@ def complete_task_classes(
     loaders: Mapping[str, Mapping[str, Any]],
     heads: Mapping[str, dict[str, Any]],
     classes: Mapping[str, Sequence[str]] | None = None,
+    frozen: Sequence[str] = (),
 ) -> None:
     """Fill class names of all readers, and classes and task of all heads, in place.
 
@@ -25,6 +26,7 @@ def complete_task_classes(
         loaders: configs of the data loaders by name, the one for training first.
         heads: configs of the heads by name.
         classes: names that a checkpoint was trained with, by head.
+        frozen: heads that do not train, and need no data for it.
 
     Raises:
         ValueError: for a head without data or data without a head, and for classes that differ.
@@ -57,14 +59,16 @@ def complete_task_classes(
             agree(reader, "classes", known, where, owner)
         if loader == "train_dataloader":
             fed = {head for _, head, _ in readers}
-            starved = [head for head in heads if head not in fed]
+            starved = [head for head in heads if head not in fed and head not in frozen]
             if starved:
                 raise ValueError(
                     f"no training data has labels for the head {', '.join(starved)}; there are "
                     f"such for {', '.join(sorted(fed)) or 'none'}. Add data, or leave the head out."
                 )
     for head, node in heads.items():
-        if head in names:
+        if head not in names:
+            _check_stated(head, node)
+        else:
             source = f"the data of head {head!r} has"
             _complete_head(head, node, tasks.get(head), len(names[head][1]), source)
 
@@ -134,6 +138,17 @@ def task_readers(where: str, dataset: dict[str, Any], head: str = "") -> Iterato
                 "or a MultiTaskDataset (datasets=...)."
             )
         yield where, head, dataset
+
+
+def _check_stated(name: str, head: Mapping[str, Any]) -> None:
+    """Refuse a head of which neither data nor config tell the classes."""
+    part = (head.get("detector") or {}).get("bbox_head") if "detector" in head else head
+    if isinstance(part, Mapping) and part.get("num_classes") is None:
+        raise ValueError(
+            f"head {name!r} is frozen and no data has labels for it, so its number of classes is not "
+            "known. Add it to the validation data, or state num_classes (and task) as it was "
+            "trained with."
+        )
 
 
 def _complete_head(

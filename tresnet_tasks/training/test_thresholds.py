@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.dist import is_main_process
@@ -15,6 +16,7 @@ from ..metrics import (
     find_thresholds,
     read_thresholds,
     thresholds_from_data,
+    thresholds_of_head,
 )
 
 
@@ -56,44 +58,61 @@ class TestThresholds:
         Raises:
             ValueError: if they are of other classes, or the model has one label an image.
         """
-        metrics = _metrics(runner)
-        if not metrics:
-            for option, value in (("--thresholds", self.file), ("--find-thresholds", self.find)):
-                if value is not None:
-                    raise ValueError(
-                        f"{option} is for a model of several labels an image alone, and the "
-                        "config has no such evaluator (MultiLabelMetric). Leave it out."
-                    )
-            return
-        classes = runner.test_loop.dataloader.dataset.metainfo["classes"]
-        found: StoredThresholds | None = None
-        if self.file is not None:
-            found = read_thresholds(self.file, classes)
-        elif stored is not None:
-            found = thresholds_from_data(stored, classes, f"checkpoint {weights}")
-        if found is None:
-            return
-        task = getattr(runner.model, "module", runner.model).head.task
-        if isinstance(task, MultiLabel):
-            task.set_thresholds(found.values, found.temperature)
-        for metric in metrics:
-            metric.tuned = torch.tensor(found.values)
-        runner.logger.info(
-            f"thresholds of {self.file or weights} (by {found.rule or 'an unknown rule'}); the "
-            "scores at these are those named _tuned"
-        )
+        parts = _parts(runner)
+        for option, value in (("--thresholds", self.file), ("--find-thresholds", self.find)):
+            if value is not None and len(parts) != 1:
+                has = "no such evaluator (MultiLabelMetric)"
+                if parts:
+                    has = f"several: {', '.join(part.head for part in parts)}"
+                raise ValueError(
+                    f"{option} is for a model of several labels an image alone, or with one head of "
+                    f"that kind, and the config has {has}. Leave it out."
+                )
+        for part in parts:
+            found: StoredThresholds | None = None
+            own = thresholds_of_head(stored, part.head) if part.head else stored
+            if self.file is not None:
+                found = read_thresholds(self.file, part.classes)
+            elif own is not None:
+                found = thresholds_from_data(own, part.classes, f"checkpoint {weights}")
+            if found is None:
+                continue
+            if isinstance(part.task, MultiLabel):
+                part.task.set_thresholds(found.values, found.temperature)
+            for metric in part.metrics:
+                metric.tuned = torch.tensor(found.values)
+            runner.logger.info(
+                f"{part.head}{': ' if part.head else ''}thresholds of {self.file or weights} (by "
+                f"{found.rule or 'an unknown rule'}); the scores at these are those named _tuned"
+            )
 
     def find_and_write(self, runner: Any) -> None:
         """After the test, find thresholds on its data and write them, if that is asked for."""
         if self.find is None or not is_main_process():
             return
-        found = find_thresholds(_metrics(runner)[0], self.precision, self.temperature)
+        metric = _parts(runner)[0].metrics[0]
+        found = find_thresholds(metric, self.precision, self.temperature)
         found.thresholds.write(self.find)
         runner.logger.info(f"{found.told}; written to {self.find}\n{found.table}")
 
 
-def _metrics(runner: Any) -> list[MultiLabelMetric]:
-    if hasattr(runner.test_loop.evaluator, "by_head"):  # several heads: each keeps its own for now
-        return []
-    metrics = runner.test_loop.evaluator.metrics
-    return [metric for metric in metrics if isinstance(metric, MultiLabelMetric)]
+class _Part(NamedTuple):
+    """What predicts several labels an image: the model, or one of its heads."""
+
+    head: str  # '' for the model
+    task: Any
+    classes: Sequence[str]
+    metrics: list[MultiLabelMetric]
+
+
+def _parts(runner: Any) -> list[_Part]:
+    evaluator, model = runner.test_loop.evaluator, getattr(runner.model, "module", runner.model)
+    info = runner.test_loop.dataloader.dataset.metainfo
+    found = []
+    for head, several in getattr(evaluator, "by_head", {"": evaluator.metrics}).items():
+        metrics = [metric for metric in several if isinstance(metric, MultiLabelMetric)]
+        if metrics:
+            task = (model.heads[head] if head else model.head).task
+            classes = (info["tasks"][head] if head else info)["classes"]
+            found.append(_Part(head, task, classes, metrics))
+    return found

@@ -1,8 +1,9 @@
-"""Learning rates scaled with the batch (linear rule, arXiv 1706.02677).
+"""Learning rates scaled with the batch (linear rule, arXiv 1706.02677), and kept in proportion.
 
 mmengine's ``scale_lr`` (all versions to 0.10.7) takes micro-batches of accumulated gradients for
 the batch, and leaves rates that schedules state themselves (``OneCycleLR.eta_max``, ``eta_min``) as
-they are, so that a one-cycle schedule is not scaled at all. Can go when it does neither.
+they are, so that a one-cycle schedule is not scaled at all. Such a rate is also given to all groups
+of parameters alike, whatever ``paramwise_cfg`` says of them. Can go when it does none of these.
 """
 
 from __future__ import annotations
@@ -54,9 +55,35 @@ def scaled_learning_rates(
     return schedules, f"a step of the optimizer: {batch} images ({made_of}), lr {peak:.4g}{note}"
 
 
+def in_proportion(settings: dict[str, Any], optim_wrapper: Any) -> dict[str, Any]:
+    """A schedule whose rates each group of parameters gets in proportion to its own.
+
+    Args:
+        settings: config of a schedule; ``eta_max`` and ``eta_min`` are those of a group at the
+            optimizer's own rate.
+        optim_wrapper: of the optimizer whose groups it drives, before training.
+
+    Returns:
+        The config for mmengine: the same, unless groups differ in their rates.
+    """
+    kind = str(settings.get("type")).rpartition(".")[-1]
+    # Of several groups the last is one of mmengine's own, at the optimizer's rate.
+    rates = [group.get("lr") for group in optim_wrapper.param_groups]
+    base = rates[-1]
+    if not base or not kind.endswith("LR") or all(rate == base for rate in rates):
+        return settings
+    found = dict(settings)
+    if isinstance(found.get("eta_max"), (int, float)):
+        found["eta_max"] = [found["eta_max"] * rate / base for rate in rates]
+    if kind.startswith("Cosine") and found.get("eta_min"):  # no other kind takes a ratio
+        found["eta_min_ratio"] = found.pop("eta_min") / base
+    return found
+
+
 def _groups(optim_wrapper: Any) -> list[dict[str, Any]]:
+    """Of mmengine's wrappers, with the group that has the optimizer's own settings."""
     inner = getattr(optim_wrapper, "optim_wrappers", {"": optim_wrapper})
-    return [group for wrapper in inner.values() for group in wrapper.optimizer.param_groups]
+    return [group for wrapper in inner.values() for group in wrapper.param_groups]
 
 
 def _scaled(schedules: Any, ratio: float) -> Any:

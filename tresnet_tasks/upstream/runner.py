@@ -29,7 +29,7 @@ from .accumulation import OptimizerStepScheduleHook, accumulated_batches
 from .console import use_console_handler
 from .epoch_loop import ResumableEpochLoop
 from .iter_loop import ResumableIterLoop
-from .learning_rates import scaled_learning_rates
+from .learning_rates import in_proportion, scaled_learning_rates
 from .resuming_runner import ResumingRunner
 from .sharded_state import is_sharded
 from .watched_loader import deaths_ignored, explained, watched
@@ -118,6 +118,7 @@ class TaskRunner(ResumingRunner):
             if not isinstance(settings, dict):
                 built.append(settings)
                 continue
+            settings = in_proportion(settings, optim_wrapper)
             by_epoch = settings.get("by_epoch", True)
             end = self.max_epochs if by_epoch else self.max_steps
             length = math.ceil(len(self.train_dataloader) / window)

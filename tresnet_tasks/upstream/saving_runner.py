@@ -19,6 +19,7 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process, ma
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
 
 from .accumulation import accumulated_batches, optimizer_stepped
 from .checkpoint_writer import CheckpointWriter
@@ -169,6 +170,10 @@ class SavingRunner(Runner):
 
     def _dataset_meta(self) -> dict[str, Any]:
         meta: dict[str, Any] = plain_data(getattr(self.train_dataloader.dataset, "metainfo", {}))
+        if "tasks" in meta and isinstance(self._val_loop, BaseLoop):
+            # Heads that do not train are known from the validation alone.
+            known = getattr(self._val_loop.dataloader.dataset, "metainfo", {}).get("tasks", {})
+            meta["tasks"] = {**plain_data(known), **meta["tasks"]}
         return meta
 
     def _bare_model(self) -> Any:

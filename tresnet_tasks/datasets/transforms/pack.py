@@ -22,15 +22,20 @@ class PackClsInputs:
 
     Args:
         meta_keys: what to keep of ``results`` as metainfo, where present.
+        labels: False leaves ``gt_label`` and ``gt_score`` out: an unlabelled image, for a teacher
+            to tell.
 
     Raises:
         ValueError: if the image is not (H, W, 3) uint8.
     """
 
     def __init__(
-        self, meta_keys: Sequence[str] = ("img_path", "ori_shape", "img_shape", "sample_idx")
+        self,
+        meta_keys: Sequence[str] = ("img_path", "ori_shape", "img_shape", "sample_idx"),
+        labels: bool = True,
     ) -> None:
         self.meta_keys = tuple(meta_keys)
+        self.labels = labels
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack one sample."""
@@ -39,14 +44,14 @@ class PackClsInputs:
         for key in self.meta_keys:
             if key in results:
                 sample.set_field(results[key], key, field_type="metainfo")
-        if "gt_label" in results:
+        if self.labels and "gt_label" in results:
             sample.set_gt_label(results["gt_label"])
-        if "gt_score" in results:
+        if self.labels and "gt_score" in results:
             sample.set_gt_score(torch.as_tensor(results["gt_score"], dtype=torch.float32))
         return {"inputs": inputs, "data_samples": sample}
 
     def __repr__(self) -> str:
-        return f"PackClsInputs(meta_keys={self.meta_keys})"
+        return f"PackClsInputs(meta_keys={self.meta_keys}, labels={self.labels})"
 
 
 def image_planes(results: dict[str, Any]) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .class_counts import ClassCountsHook
 from .detector_loss import DetectorLossHook
+from .distillation import DistillationHook
 from .early_stop import EarlyStopHook
 from .freeze_stages import FreezeStagesHook
 from .load_weights import LoadWeightsHook
@@ -14,9 +15,11 @@ from .report import ReportHook
 from .same_buffers import SameBuffersHook
 from .save_checkpoint import SaveCheckpointHook
 from .small_batch import SmallBatchHook
+from .split_check import SplitCheckHook
 from .step_seed import StepSeedHook
 from .stop_signals import StopSignalsHook
 from .summed_loss import SummedLossHook
+from .swa import SWAHook
 from .task_gradients import TaskGradientsHook
 from .thresholds import ThresholdHook
 from .unreadable_images import UnreadableImagesHook
@@ -24,6 +27,7 @@ from .unreadable_images import UnreadableImagesHook
 __all__ = [
     "ClassCountsHook",
     "DetectorLossHook",
+    "DistillationHook",
     "EarlyStopHook",
     "FreezeStagesHook",
     "LoadWeightsHook",
@@ -31,9 +35,11 @@ __all__ = [
     "NonFiniteLossHook",
     "ProgressHook",
     "ReportHook",
+    "SWAHook",
     "SameBuffersHook",
     "SaveCheckpointHook",
     "SmallBatchHook",
+    "SplitCheckHook",
     "StepSeedHook",
     "StopSignalsHook",
     "SummedLossHook",

@@ -43,18 +43,21 @@ class ClassCountsHook(Hook):
 def counts_table(
     names: list[str],
     held: NDArray[np.int64],
-    known: NDArray[np.int64],
+    known: NDArray[np.int64] | None,
     num_images: int,
     rows: int = 20,
+    heading: str = "Training labels",
 ) -> str:
     """Lay out how often classes occur as a table, the rarest first.
 
     Args:
         names: (C,) of the classes.
         held: (C,) for how many images each holds.
-        known: (C,) for how many images that is known.
+        known: (C,) for how many images that is known; None if ``held`` counts boxes, of which the
+            share is then told.
         num_images: of the data set.
         rows: see ``ClassCountsHook``.
+        heading: begins the line above the table.
     """
     from rich import box
     from rich.console import Console
@@ -65,19 +68,21 @@ def counts_table(
     left_out = max(0, len(order) - rows)
     first = -(-rows // 2) if left_out else len(order)
     title = (
-        f"Training labels: {num_images} images, {len(names)} classes, "
-        f"{held.sum() / max(num_images, 1):.2f} labels an image"
+        f"{heading}: {num_images} images, {len(names)} classes, "
+        f"{held.sum() / max(num_images, 1):.2f} {'labels' if known is not None else 'boxes'} an image"
     )
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("class", max_width=40, no_wrap=True)
-    for column in ("positives", "share", "known"):
+    columns = ("boxes", "share") if known is None else ("positives", "share", "known")
+    for column in columns:
         table.add_column(column, justify="right")
     for position in (*range(first), *range(first + left_out, len(order))):
         if left_out and position == first + left_out:
-            table.add_row(f"... {left_out} more", "", "", "")
+            table.add_row(f"... {left_out} more")
         c = order[position]
-        share = f"{100 * held[c] / max(known[c], 1):.2f} %"
-        table.add_row(Text(names[c]), str(held[c]), share, str(known[c]))
+        total = held.sum() if known is None else known[c]
+        share = f"{100 * held[c] / max(total, 1):.2f} %"
+        table.add_row(Text(names[c]), str(held[c]), share, *([] if known is None else [str(total)]))
     text = StringIO()
     Console(file=text, width=100, color_system=None).print(table)
     lines = [title, "", *text.getvalue().strip("\n").splitlines()]

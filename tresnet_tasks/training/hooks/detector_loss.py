@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from ...heads import check_box_scale, evaluated_loss
 from ...registry import HOOKS
 
 
@@ -45,8 +45,9 @@ class DetectorLossHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         data = model.data_preprocessor(data_batch, False)
         samples = data["data_samples"]
-        _check_boxes(samples)
-        loss, _ = model.parse_losses(model(**data, mode="loss"))
+        check_box_scale(samples)
+        with evaluated_loss(model):
+            loss, _ = model.parse_losses(model(**data, mode="loss"))
         self._total += torch.tensor([float(loss) * len(samples), len(samples)])
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
@@ -55,26 +56,3 @@ class DetectorLossHook(Hook):
         all_reduce(total)
         if metrics is not None and total[1] > 0:
             metrics["val/loss"] = (total[0] / total[1]).item()
-
-
-def _check_boxes(samples: Sequence[Any]) -> None:
-    """Refuse samples whose boxes were not loaded, or loaded behind a resize."""
-    for sample in samples:
-        boxes = sample.gt_instances.get("bboxes")
-        if boxes is None:
-            raise ValueError(
-                f"{sample.get('img_path')} has no boxes to compute a loss from. Put "
-                "dict(type='LoadAnnotations') behind LoadImage in the validation pipeline, or take "
-                "DetectorLossHook out."
-            )
-        annotated = [i["bbox"] for i in sample.get("instances") or () if not i["ignore_flag"]]
-        found = torch.as_tensor(getattr(boxes, "tensor", boxes)).cpu()
-        scale = sample.get("scale_factor", (1.0, 1.0))
-        resized = max(abs(s - 1) for s in scale) > 0.01
-        comparable = resized and len(annotated) == len(found) > 0
-        if comparable and torch.allclose(found, torch.tensor(annotated).to(found), atol=0.01):
-            raise ValueError(
-                f"the boxes of {sample.get('img_path')} are those of the whole image, but it was "
-                f"resized by {scale}. Put LoadAnnotations before Resize in the validation "
-                "pipeline; DetectionMetric needs no other order."
-            )

@@ -17,6 +17,9 @@ class LoadWeightsHook(Hook):
 
     Args:
         weights: see ``load_weights``.
+
+    Raises:
+        ValueError: before training, if a part of the model that is frozen is not in the file.
     """
 
     # Before other hooks look at the weights: the average starts from them.
@@ -28,4 +31,13 @@ class LoadWeightsHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Load them and say what was loaded."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        runner.logger.info(str(load_weights(model, self.weights)))
+        report = load_weights(model, self.weights)
+        runner.logger.info(str(report))
+        frozen = [f"{part}." for part in getattr(model, "frozen", ())]
+        layers = [f"{layer.removeprefix('heads.')}." for layer in report.initialised]
+        missing = [layer[:-1] for layer in layers if layer.startswith(tuple(frozen))]
+        if missing:
+            raise ValueError(
+                f"{self.weights} lacks {', '.join(missing)}, which the config freezes: random numbers "
+                "would stay. Load a checkpoint that has it, or leave it out of model.frozen."
+            )

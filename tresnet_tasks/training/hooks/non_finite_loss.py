@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mmengine.dist import all_gather_object, broadcast_object_list, is_main_proc
 from mmengine.hooks import Hook
 
 from tresnet_tasks.registry import HOOKS
+from tresnet_tasks.structures import MultiTaskDataSample
 from tresnet_tasks.upstream.checkpoints import read_checkpoint
 from tresnet_tasks.upstream.resume_point import newest_checkpoint
 
@@ -75,7 +77,7 @@ class NonFiniteLossHook(Hook):
         bad = _non_finite(outputs or {})
         if not self._flag.highest(bool(bad)):
             return
-        images = image_names(data_batch) if bad else []
+        images = image_names(data_batch, [name.partition(".")[0] for name in bad]) if bad else []
         everyone = all_gather_object((bad, images))
         losses = ", ".join(dict.fromkeys(f"{k} {v}" for bad, _ in everyone for k, v in bad.items()))
         names = [name for _, images in everyone for name in images]
@@ -123,11 +125,23 @@ class NonFiniteLossHook(Hook):
         return answer[0]
 
 
-def image_names(data_batch: Any) -> list[str]:
-    """The files of a batch, as far as its samples (a list under ``data_samples``) name them."""
+def image_names(data_batch: Any, heads: Sequence[str] = ()) -> list[str]:
+    """The files of a batch, as far as its samples (a list under ``data_samples``) name them.
+
+    Args:
+        data_batch: as the data loader gives it.
+        heads: of a joint model; where any of them has labels in the batch, only the images that it
+            has some for.
+    """
     samples = data_batch.get("data_samples") if isinstance(data_batch, dict) else None
     if samples is None or isinstance(samples, torch.Tensor):
         return []
+    concerned = [
+        sample
+        for sample in samples
+        if isinstance(sample, MultiTaskDataSample) and any(map(sample.labelled, heads))
+    ]
+    samples = concerned or samples
     names = [getattr(sample, "img_path", None) for sample in samples]
     return [str(name) for name in names if name is not None]
 

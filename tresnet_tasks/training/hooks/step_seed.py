@@ -29,7 +29,12 @@ class StepSeedHook(Hook):
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Seed the generators of this process."""
-        words = np.random.SeedSequence([runner.seed, runner.iter, get_rank()]).generate_state(2)
-        random.seed(int(words[0]))
-        np.random.seed(int(words[1]))
-        torch.manual_seed(int(words[0]))  # every device's
+        seed_step(runner.seed, runner.iter)
+
+
+def seed_step(seed: int, iteration: int) -> None:
+    """Seed the generators of this process for a training step of the run with this seed."""
+    words = np.random.SeedSequence([seed, iteration, get_rank()]).generate_state(2)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1]))
+    torch.manual_seed(int(words[0]))  # every device's

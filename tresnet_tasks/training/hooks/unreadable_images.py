@@ -42,7 +42,7 @@ class UnreadableImagesHook(Hook):
         self._tell(runner, runner.test_dataloader, "test")
 
     def _tell(self, runner: Any, dataloader: Any, split: str) -> None:
-        mine = [name for part in _data_sets(dataloader.dataset) for name in part.unreadable_files()]
+        mine = [name for part in data_sets(dataloader.dataset) for name in part.unreadable_files()]
         found = {name for names in all_gather_object(mine) for name in names}
         new = sorted(found - self._told)
         if not new:
@@ -56,7 +56,7 @@ class UnreadableImagesHook(Hook):
         )
 
 
-def _data_sets(dataset: Any) -> Iterator[Any]:
+def data_sets(dataset: Any) -> Iterator[Any]:
     """The data set and those that it wraps, as far as they name unreadable files."""
     if hasattr(dataset, "unreadable_files"):
         yield dataset
@@ -64,4 +64,4 @@ def _data_sets(dataset: Any) -> Iterator[Any]:
     inner = [*getattr(dataset, "datasets", ()), getattr(dataset, "dataset", None)]
     for part in inner:
         if part is not None:
-            yield from _data_sets(part)
+            yield from data_sets(part)
