@@ -19,7 +19,6 @@ _blocks = ("basic", "basic", "bottleneck", "bottleneck")
 model = dict(
     backbone=dict(
         arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks),
-        zero_init_last=False,  # in minutes, a block that has to grow first is late
     ),
     data_preprocessor=dict(channels_last=True),
 )

@@ -17,7 +17,6 @@ model = dict(
     backbone=dict(
         arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks),
         out_indices=(0, 1, 2),
-        zero_init_last=False,  # in minutes, a block that has to grow first is late
     ),
     neck=dict(out_channels=32, num_outs=3),
     bbox_head=dict(

@@ -15,7 +15,6 @@ model = dict(
     backbone=dict(
         arch=dict(layers=(1, 2, 2, 1), width_factor=0.25, blocks=_blocks),
         out_indices=(0, 1, 2, 3),
-        zero_init_last=False,  # in minutes, a block that has to grow first is late
     ),
     neck=dict(out_channels=32, end_level=2, num_outs=3, add_extra_convs=False),
     heads=dict(
