@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -176,3 +177,27 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     with redirect_stdout(printed):
         assert main(["train", str(config), "--work-dir", str(folder / "run")]) == 0
     return TinyRun(config, data, folder / "run", printed.getvalue())
+
+
+@pytest.fixture
+def on_two_ranks(tmp_path: Path) -> Any:
+    """Runs ``work(rank)`` in two processes that are connected over gloo; gives their exit statuses."""
+
+    import torch
+
+    def begin(rank: int, work: Callable[[int], object]) -> None:
+        torch.set_num_threads(1)  # a forked process has none of its parent's threads
+        store = f"file://{tmp_path}/ranks"
+        torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
+        work(rank)
+
+    def run(work: Callable[[int], object]) -> list[int | None]:
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=begin, args=(rank, work)) for rank in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        return [process.exitcode for process in processes]
+
+    return run

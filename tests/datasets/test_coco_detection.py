@@ -78,7 +78,6 @@ def test_names_are_read_without_the_rest_of_the_file(tmp_path: Path) -> None:
 
 
 def test_what_is_read_of_real_photographs_is_what_mmdet_reads(real_data: Path) -> None:
-    pytest.importorskip("mmdet")
     from mmdet.datasets import CocoDataset
 
     root, name = real_data / "coco_open", "annotations/instances_val2017.json"

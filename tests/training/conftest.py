@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,28 +119,6 @@ def make_runner(tmp_path: Path) -> Any:
         return runner
 
     return make
-
-
-@pytest.fixture
-def on_two_ranks(tmp_path: Path) -> Any:
-    """Runs ``work(rank)`` in two processes that are connected over gloo; gives their exit statuses."""
-
-    def begin(rank: int, work: Callable[[int], object]) -> None:
-        torch.set_num_threads(1)  # a forked process has none of its parent's threads
-        store = f"file://{tmp_path}/ranks"
-        torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
-        work(rank)
-
-    def run(work: Callable[[int], object]) -> list[int | None]:
-        context = multiprocessing.get_context("fork")
-        processes = [context.Process(target=begin, args=(rank, work)) for rank in range(2)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        return [process.exitcode for process in processes]
-
-    return run
 
 
 JOINT_CONFIG = """

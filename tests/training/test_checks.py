@@ -198,7 +198,6 @@ def test_what_mmengine_understands_passes(text: str, tiny_config: Write) -> None
 
 
 def test_mmdets_own_settings_of_a_detector_are_no_loops() -> None:
-    pytest.importorskip("mmdet")
     cfg: dict[str, Any] = {
         "model": {
             "type": "mmdet.FCOS",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -111,7 +112,6 @@ def test_a_checkpoint_that_would_run_code_is_refused(tiny_run: Any, tmp_path: Pa
 @pytest.fixture
 def small(tmp_path: Path) -> Any:
     """A random model of timm's with three classes, and the file of its weights."""
-    timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     network = timm.create_model("test_efficientnet", num_classes=3).eval()
     write_checkpoint({"state_dict": network.state_dict()}, tmp_path / "timm.pth")
@@ -129,7 +129,6 @@ def test_a_model_of_timm_answers_as_it_does_there(small: Any) -> None:
 
 
 def test_a_model_of_timm_that_takes_one_size_alone_gets_it(tmp_path: Path) -> None:
-    timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     network = timm.create_model("test_vit", num_classes=3).eval()
     write_checkpoint(network.state_dict(), tmp_path / "vit.pth")
@@ -149,13 +148,11 @@ def test_weights_of_another_model_of_timms_are_refused(small: Any) -> None:
 
 
 def test_an_unknown_model_of_timms_is_answered_with_the_nearest() -> None:
-    pytest.importorskip("timm")
     with pytest.raises(ValueError, match=r"has no model 'resnet_50'\. Did you mean 'resnet50'"):
         teacher_from_timm("resnet_50", 3, CPU)
 
 
 def test_pretrained_weights_that_cannot_be_had_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    timm = pytest.importorskip("timm")
 
     def offline(*_: Any, **__: Any) -> None:
         raise OSError("Name or service not known")

@@ -17,18 +17,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import torch
 from measuring.contestants import CONTESTANTS, build
-from measuring.options import DTYPES, LAYOUTS, Setting, machine
+from measuring.figure import draw_results
+from measuring.options import Setting, add_sweep_options, machine
 from measuring.peak import peak_bytes
 from measuring.results import print_table, write_results
 from measuring.saved_bytes import saved_bytes
 from torch import Tensor
-
-from tresnet_tasks.upstream.checkpoints import complete_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_table(rows)
     write_results(args.out, machine(setting.device), rows)
     if args.figure:
-        _draw(rows, args.figure)
+        kept = "peak MB" if args.no_saved else "saved MB/img"
+        draw_results(rows, (kept,), args.figure)
     return 0
 
 
@@ -66,17 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         default=["timm", "ours", "ours_with_cp", "resnet50"],
         choices=list(CONTESTANTS),
     )
-    parser.add_argument("--arch", nargs="+", default=["tresnet_m"])
-    parser.add_argument("--size", nargs="+", type=int, default=[224], help="pixels a side")
-    parser.add_argument("--batch-size", nargs="+", type=int, default=[8])
-    parser.add_argument("--layout", choices=list(LAYOUTS), default="nchw")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of autocast")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    add_sweep_options(parser, layout="nchw")
     parser.add_argument("--no-saved", action="store_true", help="leave the saved bytes out")
     parser.add_argument("--no-peak", action="store_true", help="leave the peak out")
-    parser.add_argument("--out", type=Path, help="also write the results to this .json file")
-    parser.add_argument("--figure", type=Path, help="draw what varies to this .png file")
     return parser
 
 
@@ -90,23 +80,3 @@ def _saved(name: str, arch: str, batch: int, size: int, setting: Setting) -> int
         return logits
 
     return saved_bytes(model, run) - images.untyped_storage().nbytes()
-
-
-def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Memory against the one of size, batch and arch that varies."""
-    from matplotlib.figure import Figure
-
-    axis = next(
-        (k for k in ("size", "batch", "arch") if len({row[k] for row in rows}) > 1), "batch"
-    )
-    what = "saved MB/img" if rows[0]["saved MB/img"] is not None else "peak MB"
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for name in dict.fromkeys(row["network"] for row in rows):
-        mine = [row for row in rows if row["network"] == name]
-        axes.plot([str(row[axis]) for row in mine], [row[what] for row in mine], "o-", label=name)
-    axes.set(xlabel=axis, ylabel=what, ylim=(0, None))
-    axes.legend()
-    with complete_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png")
-    print(f"written: {path}")

@@ -14,19 +14,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
 from measuring.contestants import CONTESTANTS, build
+from measuring.figure import draw_results
 from measuring.interleaved import Spread, ratios, time_interleaved
-from measuring.options import DTYPES, LAYOUTS, Setting, machine
+from measuring.options import Setting, add_sweep_options, machine
 from measuring.results import print_table, write_results
 from measuring.saved_bytes import saved_bytes
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from tresnet_tasks.upstream.checkpoints import complete_file
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_table(rows)
     write_results(args.out, machine(setting.device), rows)
     if args.figure:
-        _draw(rows, args.figure)
+        draw_results(rows, ("img/s", "saved MB/img"), args.figure)
     return 0
 
 
@@ -84,33 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--models", nargs="+", default=["timm", "ours", "ours_plain"], choices=list(CONTESTANTS)
     )
-    parser.add_argument("--arch", nargs="+", default=["tresnet_m"])
-    parser.add_argument("--size", nargs="+", type=int, default=[224], help="pixels a side")
-    parser.add_argument("--batch-size", nargs="+", type=int, default=[8])
-    parser.add_argument("--layout", choices=list(LAYOUTS), default="channels_last")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of autocast")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    add_sweep_options(parser, layout="channels_last")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="also write the results to this .json file")
-    parser.add_argument("--figure", type=Path, help="draw what varies to this .png file")
     return parser
-
-
-def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    axis = next(
-        (k for k in ("size", "batch", "arch") if len({row[k] for row in rows}) > 1), "batch"
-    )
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for axes, what in zip(figure.subplots(1, 2), ("img/s", "saved MB/img"), strict=True):
-        for name in dict.fromkeys(row["network"] for row in rows):
-            mine = [row for row in rows if row["network"] == name]
-            places = [str(row[axis]) for row in mine]
-            axes.plot(places, [row[what] for row in mine], "o-", label=name)
-        axes.set(xlabel=axis, ylabel=what, ylim=(0, None))
-        axes.legend()
-    with complete_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png")
-    print(f"written: {path}")

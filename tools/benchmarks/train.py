@@ -17,10 +17,10 @@ import argparse
 from collections.abc import Callable, Sequence
 
 import torch
-from measuring.contestants import CONTESTANTS, build
+from measuring.contestants import build
 from measuring.flops import flops_an_image, peak_flops
 from measuring.interleaved import Spread, ratios, time_interleaved
-from measuring.options import LAYOUTS, Setting, add_common_options, machine
+from measuring.options import Setting, add_common_options, add_interleaved_options, machine
 from measuring.results import print_table, write_results
 from measuring.saved_bytes import saved_bytes
 from torch import Tensor, nn
@@ -78,13 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--models", nargs="+", default=["timm", "ours", "resnet50"], choices=list(CONTESTANTS)
-    )
-    parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
-    parser.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compiled"])
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--warmup", type=int, default=2, help="rounds that do not count")
+    add_interleaved_options(parser, rounds=10)
     add_common_options(parser, batch_size=8)
     return parser
 

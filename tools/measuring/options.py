@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from measuring.contestants import CONTESTANTS
 from torch import Tensor, nn
 
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -42,8 +43,33 @@ def add_common_options(parser: argparse.ArgumentParser, batch_size: int) -> None
     parser.add_argument(
         "--size", type=int, default=224, help="pixels a side (default: %(default)s)"
     )
+    _add_machine_options(parser)
+
+
+def add_interleaved_options(parser: argparse.ArgumentParser, rounds: int) -> None:
+    """Declare what those have that run several networks in turn."""
     parser.add_argument(
-        "--dtype", choices=DTYPES, default="fp32", help="of autocast (default: %(default)s)"
+        "--models", nargs="+", default=["timm", "ours", "resnet50"], choices=list(CONTESTANTS)
+    )
+    parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
+    parser.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compiled"])
+    parser.add_argument("--rounds", type=int, default=rounds, help="(default: %(default)s)")
+    parser.add_argument("--warmup", type=int, default=2, help="rounds that do not count")
+
+
+def add_sweep_options(parser: argparse.ArgumentParser, layout: str) -> None:
+    """Declare what those have that go through several sizes, batch sizes or depths."""
+    parser.add_argument("--arch", nargs="+", default=["tresnet_m"])
+    parser.add_argument("--size", nargs="+", type=int, default=[224], help="pixels a side")
+    parser.add_argument("--batch-size", nargs="+", type=int, default=[8])
+    parser.add_argument("--layout", choices=list(LAYOUTS), default=layout)
+    parser.add_argument("--figure", type=Path, help="draw what varies to this .png file")
+    _add_machine_options(parser)
+
+
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dtype", choices=list(DTYPES), default="fp32", help="of autocast (default: %(default)s)"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="of torch on the CPU (default: one a core)")

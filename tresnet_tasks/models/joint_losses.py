@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
+from ..heads.step_loss import is_sum
 from ..structures import MultiTaskDataSample
 
 Samples = Sequence[MultiTaskDataSample]
@@ -128,5 +129,4 @@ def _share(head: Any, share: Tensor, count: Tensor) -> Tensor:
     if getattr(head, "counts_objects", False):
         return (count > 0).float()
     task = getattr(head, "task", None)
-    summed = getattr(getattr(task, "loss_module", None), "reduction", "mean") == "sum"
-    return (count > 0).float() if summed else share
+    return (count > 0).float() if is_sum(getattr(task, "loss_module", None)) else share

@@ -47,16 +47,21 @@ class SplitCheckHook(Hook):
             return
         datasets = [loader.dataset for loader in (runner.train_dataloader, runner.val_dataloader)]
         self._compare_classes(runner, *map(_labels, datasets))
-        paths = [_paths(dataset) for dataset in datasets]
-        if self.overlap == "ignore" or (
-            self.overlap == "warn" and sum(map(len, paths)) > self.most
-        ):
+        if self.overlap == "ignore":
+            return
+        files = [sum(len(part) for _, part in _parts(data, "img_path")) for data in datasets]
+        if self.overlap == "warn" and sum(files) > self.most:
+            runner.logger.info(
+                f"{sum(files)} files, more than {self.most}: not looked for images that are in "
+                "both the training and the validation data (overlap='refuse' of SplitCheckHook "
+                "looks always)"
+            )
             return
         # One process looks; then all go on, or none.
-        found = [same_files(*paths) if is_main_process() else []]
+        found = [same_files(*map(_paths, datasets)) if is_main_process() else []]
         broadcast_object_list(found)
         if found[0]:
-            self._tell(runner, found[0], len(set(paths[1])))
+            self._tell(runner, found[0], len(set(_paths(datasets[1]))))
 
     def _tell(self, runner: Any, found: Sequence[tuple[str, str]], number: int) -> None:
         pairs = "\n".join(
