@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -31,13 +32,12 @@ def time_interleaved(
 ) -> dict[str, list[float]]:
     """Seconds of each run in each round: every round runs all of them, one after the other.
 
-    The order turns by one a round, so that none always follows the same other.
+    Each round has an order of its own: what a run finds in the caches depends on the one before it.
     """
-    names = list(runs)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    orders = random.Random(0)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(-warmup, rounds):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
+        for name in orders.sample(list(runs), len(runs)):
             _finish()
             start = time.perf_counter()
             runs[name]()

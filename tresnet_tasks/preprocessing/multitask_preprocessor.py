@@ -133,7 +133,9 @@ class MultiTaskPreprocessor(BaseDataPreprocessor):
             batch = batch.contiguous(memory_format=torch.channels_last)
         ready = []
         for sample in samples:
-            moved = sample.to(self.device, non_blocking=self._non_blocking)
+            # On a CPU it would only copy every structure: for small images a tenth of a step.
+            on_cpu = self.device.type == "cpu"
+            moved = sample if on_cpu else sample.to(self.device, non_blocking=self._non_blocking)
             for part in (moved, *(moved.task(name) for name in moved.keys())):  # noqa: SIM118
                 part.set_metainfo(
                     {"batch_input_shape": (height, width), "pad_shape": (height, width)}
