@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ def test_the_backbone_runs_once(joint: Any, images: Tensor) -> None:
     model.backbone.register_forward_hook(lambda *_: calls.append(1))
     model(images, [joint.sample(), joint.sample()], mode="loss")
     assert len(calls) == 1
+
+
+def test_a_detector_starts_as_mmdet_starts_it(joint: Any) -> None:
+    model = joint.build()
+    model.init_weights()
+    classes = model.heads["boxes"].detector.bbox_head.conv_cls
+    torch.testing.assert_close(classes.bias, torch.full((3,), -math.log(99)))
 
 
 def test_an_image_trains_only_the_heads_that_it_has_labels_for(joint: Any, images: Tensor) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -73,7 +73,8 @@ class MultiTaskModel(BaseModel):
         _check_names(heads, inputs=inputs, loss_weights=loss_weights)
         self.backbone = MODELS.build(dict(backbone))
         self.neck = None if neck is None else MODELS.build(dict(neck))
-        self.heads = nn.ModuleDict({name: MODELS.build(dict(head)) for name, head in heads.items()})
+        # mmengine's: torch's would not pass init_weights on.
+        self.heads = ModuleDict({name: MODELS.build(dict(head)) for name, head in heads.items()})
         self.loss_weights = {name: float((loss_weights or {}).get(name, 1)) for name in heads}
         self.sources = {name: self._source(name, (inputs or {}).get(name)) for name in self.heads}
         if self.neck is not None and not self._readers("neck"):
