@@ -169,6 +169,20 @@ def test_large_batches_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -
     torch.testing.assert_close(AsymmetricLoss(reduction="none")(x, y), whole_labels)
 
 
+def test_memory_layout_does_not_matter(logits: Tensor, targets: Tensor) -> None:
+    turned = value_and_grad(
+        lambda x, y: AsymmetricLoss()(x.T, y.T), logits.T.contiguous(), targets.T.contiguous()
+    )
+    expected = value_and_grad(AsymmetricLoss(), logits, targets)
+    torch.testing.assert_close((turned[0], turned[1].T), expected)
+
+
+def test_unknown_and_soft_targets_that_balance_are_no_hard_ones(logits: Tensor) -> None:
+    targets = torch.tensor([[-1.0] + [0.5] * 8 + [0.0, 1.0]]).repeat(N, 1).double()
+    known = logits[:, 1:], targets[:, 1:]
+    torch.testing.assert_close(AsymmetricLoss()(logits, targets), AsymmetricLoss()(*known))
+
+
 def test_soft_targets_mix_both_losses(logits: Tensor) -> None:
     y = torch.rand(N, C, generator=torch.Generator().manual_seed(5)).double()
     ones, zeros = torch.ones_like(y), torch.zeros_like(y)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from .asymmetric_terms import AsymmetricRule, all_hard, check_targets, hard_label_terms, label_loss
+from .asymmetric_terms import AsymmetricRule, check_targets, hard_label_terms, label_terms
 
 REDUCTIONS = ("sum", "mean", "none")
 
@@ -83,10 +83,13 @@ class AsymmetricLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
         self.rule = AsymmetricRule(float(gamma_neg), float(gamma_pos), clip, eps, detach_weight)
-        self.has_published_rule = self.rule.is_published
-        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
-        # Part of the recipe, not of what was learnt: kept out of the state dict.
-        self.register_buffer("class_weight", weight, persistent=False)
+        if class_weight is None:
+            self.class_weight = None  # no buffer: each look at one would be noticed
+        else:
+            # Part of the recipe, not of what was learnt: kept out of the state dict.
+            self.register_buffer(
+                "class_weight", torch.tensor(class_weight, dtype=torch.float32), persistent=False
+            )
 
     def forward(self, logits: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         """Compute the loss.
@@ -126,40 +129,14 @@ class AsymmetricLoss(nn.Module):
         if weight is not None:
             weight = weight.detach().to(logits).expand_as(logits)
         keep = self.reduction == "none"
-        loss: Tensor
-        if weight is None and not keep and self._is_usual(logits, targets):
-            loss = _HardSum.apply(logits, targets, self.rule)
-        else:
-            loss = _Asymmetric.apply(logits, targets, weight, self.rule, keep)
+        loss: Tensor = _Asymmetric.apply(logits, targets, weight, self.rule, keep)
         if self.reduction == "mean":
             loss = loss / (targets >= 0).sum().clamp(min=1)
         return loss if self.loss_weight == 1 else self.loss_weight * loss
 
-    def _is_usual(self, logits: Tensor, targets: Tensor) -> bool:
-        if not (self.has_published_rule and logits.device.type == "cpu"):
-            return False
-        small = logits.numel() <= _CPU_CHUNK * torch.get_num_threads()
-        return small and logits.is_contiguous() and all_hard(targets)
-
     def extra_repr(self) -> str:
         """The settings, for ``print``."""
         return ", ".join(f"{k}={v}" for k, v in self.rule._asdict().items())
-
-
-class _HardSum(torch.autograd.Function):
-    """What ``_Asymmetric`` computes of a small batch on a CPU, where each call of torch counts."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, rule: AsymmetricRule) -> Tensor:
-        log_truth, focus, slope = hard_label_terms(logits, targets, rule)
-        ctx.save_for_backward(slope)
-        return torch.dot(log_truth.view(-1), focus.view(-1)).neg_()
-
-    @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
-        _refuse_second_derivative()
-        (slope,) = ctx.saved_tensors
-        return slope * grad_output, None, None
 
 
 class _Asymmetric(torch.autograd.Function):
@@ -174,60 +151,50 @@ class _Asymmetric(torch.autograd.Function):
         rule: AsymmetricRule,
         keep: bool,
     ) -> Tensor:
-        on_cpu = logits.device.type == "cpu"
-        # Elsewhere the targets are not looked at, as that would wait for the device.
-        fast = on_cpu and rule.is_published and all_hard(targets)
-        if on_cpu and not fast:
-            check_targets(targets)
+        on_cpu = logits.is_cpu
+        hard = on_cpu and rule.is_published  # until another target is met
         chunk = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _DEVICE_CHUNK
+        if hard and logits.numel() <= chunk and weight is None and not keep:
+            # Of a small batch each call of torch counts.
+            found = hard_label_terms(logits, targets, rule)
+            if found is not None:
+                ctx.save_for_backward(found[1])
+                return found[0].sum().neg_()
         # At least two parts: the scratch of the general way is several tensors of a part.
         rows = max(1, min(chunk // logits.shape[1], -(-len(logits) // 2)))
         grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
         losses = torch.empty_like(grad) if keep else None
         sums = []
+        unchecked = on_cpu  # elsewhere nobody looks, as that would wait for the device
         for start in range(0, len(logits), rows):
             part = slice(start, start + rows)
-            factors = None if weight is None else weight[part]
-            loss, grad[part] = _weighted_label_loss(
-                logits[part], targets[part], factors, rule, fast
-            )
+            x, y = logits[part], targets[part]
+            found = hard_label_terms(x, y, rule) if hard else None
+            if found is None:
+                if unchecked:
+                    check_targets(targets)
+                hard = unchecked = False
+                found = label_terms(x, y, rule)
+            if weight is not None:
+                for term in found:
+                    term.mul_(weight[part])
+            likelihood, grad[part] = found
             if losses is None:
-                sums.append(loss.sum())
+                sums.append(likelihood.sum())
             else:
-                losses[part] = loss
-            del loss  # before the next part needs memory
+                losses[part] = likelihood
+            del found, likelihood  # before the next part needs memory
         total = torch.stack(sums).sum() if losses is None else losses
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(grad)
-        return total
+        return total.neg_()
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        _refuse_second_derivative()
+        # Not once_differentiable: its wrapper costs as much as a batch of 80 classes.
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "AsymmetricLoss cannot be differentiated twice; call backward without create_graph."
+            )
         (grad,) = ctx.saved_tensors
         return grad * grad_output, None, None, None, None
-
-
-def _refuse_second_derivative() -> None:
-    # Not once_differentiable: its wrapper costs as much as a batch of 80 classes.
-    if torch.is_grad_enabled():
-        raise RuntimeError(
-            "AsymmetricLoss cannot be differentiated twice; call backward without create_graph."
-        )
-
-
-def _weighted_label_loss(
-    x: Tensor, y: Tensor, weight: Tensor | None, rule: AsymmetricRule, fast: bool
-) -> tuple[Tensor, Tensor]:
-    if fast:
-        log_truth, focus, slope = hard_label_terms(x, y, rule)
-        loss = log_truth.mul_(focus).neg_()
-    else:
-        loss, slope = label_loss(x, y, rule)
-        unknown = y < 0
-        loss.masked_fill_(unknown, 0)
-        slope.masked_fill_(unknown, 0)
-    if weight is not None:
-        loss.mul_(weight)
-        slope.mul_(weight)
-    return loss, slope
