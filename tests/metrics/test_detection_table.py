@@ -28,6 +28,14 @@ def test_a_class_without_objects_has_no_score() -> None:
     assert ["dog", "0", "-", "-", "-"] in [line.split() for line in text.splitlines()]
 
 
+def test_where_nothing_is_to_be_found_there_is_no_mean() -> None:
+    nothing = CocoScores(
+        dict.fromkeys(("AP", "AP50", "AP75"), np.nan), np.full((1, 3), np.nan), np.array([0])
+    )
+    lines = [line.split() for line in detection_table(nothing, ["cat"]).splitlines()]
+    assert ["mean", "(%)", "0", "-", "-", "-"] in lines
+
+
 def test_of_many_classes_the_worst_are_listed() -> None:
     scores = _scores([0.9, 0.1, 0.5, np.nan], [1, 1, 1, 0])
     text = detection_table(scores, ["a", "b", "c", "d"], rows=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from io import StringIO
 
@@ -38,12 +39,16 @@ def detection_table(scores: CocoScores, names: Sequence[str], rows: int = _TABLE
     for column in ("objects", "AP", "AP50", "AP75"):
         table.add_column(column, justify="right")
     for i in shown:
-        cells = [f"{100 * value:.1f}" if scores.support[i] else "-" for value in scores.class_ap[i]]
+        cells = [_percent(value) for value in scores.class_ap[i]]
         # As Text, because a name may hold what rich takes for markup.
         table.add_row(Text(names[i]), str(scores.support[i]), *cells)
     table.add_section()
-    means = [f"{100 * scores.summary[key]:.1f}" for key in ("AP", "AP50", "AP75")]
+    means = [_percent(scores.summary[key]) for key in ("AP", "AP50", "AP75")]
     table.add_row("mean (%)", str(scores.support.sum()), *means)
     text = StringIO()
     Console(file=text, width=100, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines())
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"

@@ -40,17 +40,17 @@ class MultiLabelMetric(BaseMetric):
     After ``evaluate``, on the main rank: ``known_labels`` (``KnownLabels``), from which thresholds
     can be found; ``class_ap`` and ``class_f1``, (C,) float64, NaN for a class without positives.
 
-    Results: ``mAP``; ``CP CR CF1 OP OR OF1 macro_F1`` at the threshold, see ``multilabel_scores``;
-    the same with ``_top3`` for the 3 best classes; ``ranking_loss``; ``coverage`` (in classes). All
-    others in [0, 1].
+    Results: ``mAP``, and as ``mAP/NAME`` the AP of each class that has positives; ``CP CR CF1 OP OR
+    OF1 macro_F1`` at the threshold, see ``multilabel_scores``; the same with ``_top3`` for the 3
+    best classes; ``ranking_loss``; ``coverage`` (in classes). All others in [0, 1].
 
     Args:
         threshold: a label is predicted if its score is strictly above it; one number or (C,). It
             may be set at any time before ``evaluate``, as an attribute.
         topk: also score the k best classes of each image; None does not.
         ranking: also compute ranking loss and coverage.
-        per_class: print AP, precision, recall and F1 of each class (of the worst where there are
-            many).
+        per_class: also give the AP of each class, and print AP, precision, recall and F1 of each
+            (of the worst where there are many).
         prefix: put before the names of the results, as ``prefix/mAP``.
         collect_device: 'cpu' or 'gpu', how the ranks exchange their results.
         collect_dir: a directory that all ranks see, for 'cpu'.
@@ -167,7 +167,9 @@ class MultiLabelMetric(BaseMetric):
         if self.ranking:
             found["ranking_loss"], found["coverage"] = records.ranking.mean(0).tolist()
         if self.per_class:
-            table = multilabel_table(self._class_names(), self.class_ap, hits, predicted, support)
+            classes, aps = self._class_names(), self.class_ap.tolist()
+            found |= {f"mAP/{classes[c]}": aps[c] for c in support.nonzero().flatten().tolist()}
+            table = multilabel_table(classes, self.class_ap, hits, predicted, support)
             tell(f"\n{table}", file_only=not self.show_table)
         return found
 

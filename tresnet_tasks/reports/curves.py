@@ -13,6 +13,8 @@ from .figure_files import new_figure, save_figure
 
 # What mmengine notes beside the losses and scores, and is no curve of interest.
 _BOOKKEEPING = {"data_time", "time", "memory", "epoch", "iter", "step", "eta", "grad_norm"}
+# More names than these would hide the curves, and there are no more colours of the usual kind.
+_FEW = 10
 
 _Curve = list[tuple[float, float]]
 
@@ -35,6 +37,7 @@ def draw_curves(scalars: str | Path, path: str | Path, title: str = "") -> Path:
         ValueError: if it holds no curves.
         OSError: if the file cannot be written.
     """
+    from matplotlib import colormaps
     from matplotlib.ticker import MaxNLocator
 
     losses, rates, scores, by_epoch = _read_curves(Path(scalars))
@@ -59,6 +62,10 @@ def draw_curves(scalars: str | Path, path: str | Path, title: str = "") -> Path:
     for axes, (name, unit_of_x, curves) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
+        beside = {}
+        if len(curves) > _FEW:
+            axes.set_prop_cycle(color=colormaps["tab20"](range(20)))
+            beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
         for label, curve in sorted(curves.items()):
             x, y = zip(*curve, strict=True)
             axes.plot(
@@ -68,7 +75,7 @@ def draw_curves(scalars: str | Path, path: str | Path, title: str = "") -> Path:
         axes.set_xlabel(unit_of_x)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False, **beside)
         if curves is rates:
             axes.set_ylim(bottom=0)
     if title:

@@ -61,5 +61,5 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_cfg = dict()
 test_cfg = dict()
-val_evaluator = dict(type="MultiLabelMetric")
+val_evaluator = dict(type="MultiLabelMetric", per_class=False)  # no 9,605 lines in each log
 test_evaluator = val_evaluator
