@@ -65,7 +65,10 @@ class TaskRegistry(root.Registry):
                 return self._for_boxes(key, registry.module_dict[key])
             registry = registry.parent
         sibling = self.mmdet_sibling()
-        return None if sibling is None else sibling.module_dict.get(key)
+        if sibling is None:
+            return None
+        # mmdet, just imported, has put some of its classes into mmengine's own (DetTTAModel).
+        return sibling.module_dict.get(key, self.parent.module_dict.get(key))
 
     def _for_boxes(self, key: str, found: Any) -> Any:
         """mmdet's transform where it has one of the name of mmcv's."""

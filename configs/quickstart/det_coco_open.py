@@ -21,6 +21,7 @@ _test_pipeline = [
     dict(type="Resize", scale=(256, 192), keep_ratio=True),
     dict(type="PackDetSample"),
 ]
+tta_pipeline = None  # COCO's is for larger images; None is the image and its mirror image
 
 model = dict(
     backbone=dict(

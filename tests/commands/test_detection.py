@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.ops import batched_nms
 
 from tresnet_tasks.commands.main import main
 from tresnet_tasks.inference import Detections, Predictor
@@ -139,6 +140,30 @@ def test_the_test_command_tells_average_precision(run: Run, command: Any, tmp_pa
     command("test", run.config, run.best, "--work-dir", tmp_path / "w", "--out", out)
     metrics = json.loads(out.read_text())
     assert {"AP", "AP50", "AP/red", "AP/blue"} <= metrics.keys()
+
+
+def test_the_test_command_merges_the_boxes_of_a_mirror_image(
+    run: Run, command: Any, tmp_path: Path
+) -> None:
+    """As torchvision's NMS merges what the predictor finds in the image and in its mirror image."""
+    results = tmp_path / "results.json"
+    options = ("--tta", "--work-dir", tmp_path, "--cfg-options")
+    command("test", run.config, run.best, *options, f"test_evaluator.results_file={results}")
+    predictor = Predictor(run.best, device="cpu")
+    merged = json.loads(results.read_text())
+    for number in (1, 2, 3, 4):
+        pixels = np.asarray(Image.open(run.data / f"{number:04}.png"))
+        plain, mirrored = predictor([pixels, pixels[:, ::-1].copy()])
+        turned = mirrored.bboxes[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (96, 0, 96, 0)
+        boxes = torch.tensor(np.concatenate([plain.bboxes, turned]), dtype=torch.float32)
+        scores = torch.tensor(np.concatenate([plain.scores, mirrored.scores]))
+        labels = torch.tensor(np.concatenate([plain.labels, mirrored.labels]))
+        kept = batched_nms(boxes, scores, labels, iou_threshold=0.6)[:5]
+        found = [r for r in merged if r["image_id"] == number]
+        np.testing.assert_allclose([r["score"] for r in found], scores[kept], atol=1e-4)
+        corners = [[x, y, x + w, y + h] for x, y, w, h in (r["bbox"] for r in found)]
+        np.testing.assert_allclose(corners, boxes[kept], atol=0.02)
+        assert [r["category_id"] for r in found] == [(3, 7)[label] for label in labels[kept]]
 
 
 def test_a_dry_run_serves_detectors(run: Run, command: Any, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tresnet_tasks.upstream.checkpoints import read_checkpoint
 
@@ -110,3 +112,18 @@ def test_an_out_that_is_a_folder_is_said_before_the_work(
 ) -> None:
     printed = command("test", tiny_run.config, tiny_run.best, "--out", tmp_path, status=1)
     assert "--out" in printed and "folder" in printed
+
+
+def test_views_of_an_image_are_averaged(tiny_run: Any, command: Any, tmp_path: Path) -> None:
+    from tresnet_tasks.inference import Predictor
+
+    predictor = Predictor(tiny_run.best, device="cpu")
+    files = sorted((tiny_run.data / "val").rglob("*.png"))
+    pixels = [np.asarray(Image.open(file)) for file in files]
+    views = [predictor(list(images)) for images in (pixels, [p[:, ::-1].copy() for p in pixels])]
+    right = [
+        predictor.classes[np.argmax(plain.scores + mirrored.scores)] == file.parent.name
+        for plain, mirrored, file in zip(*views, files, strict=True)
+    ]
+    got = measure(command, tmp_path, tiny_run.config, tiny_run.best, "--tta")
+    assert got["top1"] == pytest.approx(np.mean(right))

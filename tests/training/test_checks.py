@@ -175,6 +175,11 @@ def test_what_is_no_dict_is_named(key: str, tiny_config: Write) -> None:
     assert key in problem(tiny_config(f"{key} = 3"))
 
 
+def test_a_loader_needs_a_data_set(tiny_config: Write) -> None:
+    message = problem(tiny_config("val_dataloader = dict(batch_size=1)"))
+    assert "val_dataloader has no 'dataset'; it has batch_size" in message
+
+
 def test_an_optim_wrapper_needs_an_optimizer(tiny_config: Write) -> None:
     assert "optimizer" in problem(tiny_config("optim_wrapper = dict(accumulative_counts=2)"))
 

@@ -70,6 +70,13 @@ def test_the_best_epoch_is_kept(
     assert (meta["epoch"], meta["iter"]) == (epoch, 3 * epoch)
 
 
+def test_a_score_that_is_no_number_is_told(make_runner: Any, tmp_path: Path) -> None:
+    run(make_runner, scores=[{"top1": NAN}] * 4)
+    (log,) = (tmp_path / "run").glob("*/*.log")
+    assert "accuracy/top1 of this validation is nan" in log.read_text()
+    assert "best.pth" not in saved(tmp_path / "run")
+
+
 def test_best_says_which_metric_and_score(make_runner: Any, tmp_path: Path) -> None:
     run(make_runner, scores=[{"top1": 0.25, "top5": 0.75}] * 4, hook={"save_best": "top5"})
     assert best(tmp_path) == {

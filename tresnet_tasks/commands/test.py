@@ -6,6 +6,7 @@ examples:
   tresnet-tasks test quickstart/cls_digit_scenes work_dirs/cls_digit_scenes/best.pth
   tresnet-tasks test cls/tresnet_m_imagenet timm/tresnet_m.miil_in1k
   tresnet-tasks test cls/tresnet_m_imagenet_448 tresnet_m_448.pth --out metrics.json
+  tresnet-tasks test det/fcos_tresnet_m_coco work_dirs/boxes/best.pth --tta
   tresnet-tasks test multilabel/tresnet_l_coco_448 MS_COCO_TRresNet_L_448_86.6.pth --find-thresholds thresholds.json
 """
 
@@ -42,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature", action="store_true", help="with --find-thresholds: also fit a temperature"
     )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: answer from several views of each image, those of the config's tta_pipeline "
+        "(default: the image and its mirror image). Boxes are merged by NMS, or by the config's tta_model; scores "
+        "of a classifier are averaged",
+    )
     parser.add_argument("--channels-last", action="store_true", help="channels_last memory format")
     parser.add_argument(
         "--compile", action="store_true", help="compile the backbone (needs a C++ compiler)"
@@ -74,5 +82,5 @@ def run(args: argparse.Namespace) -> int:
         args.thresholds, args.find_thresholds, args.precision, args.temperature
     )
     cfg = load_config(args.config, args.cfg_options)
-    evaluate(cfg, args.weights, options, out=args.out, thresholds=thresholds)
+    evaluate(cfg, args.weights, options, out=args.out, thresholds=thresholds, tta=args.tta)
     return 0

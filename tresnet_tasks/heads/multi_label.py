@@ -105,7 +105,17 @@ class MultiLabel(nn.Module):
             logits: (N, C).
             data_samples: N samples, or None for new ones.
         """
-        scores = (logits.float() / self.temperature).sigmoid()
+        return self.decide((logits.float() / self.temperature).sigmoid(), data_samples)
+
+    def decide(
+        self, scores: Tensor, data_samples: Sequence[ClsDataSample] | None = None
+    ) -> list[ClsDataSample]:
+        """Set what ``predict`` sets, from scores.
+
+        Args:
+            scores: (N, C) in [0, 1].
+            data_samples: N samples, or None for new ones.
+        """
         order = scores.argsort(dim=1, descending=True, stable=True)
         above = (scores > self.thresholds).gather(1, order)
         samples = [ClsDataSample() for _ in scores] if data_samples is None else list(data_samples)

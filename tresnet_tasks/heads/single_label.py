@@ -53,7 +53,17 @@ class SingleLabel(nn.Module):
             logits: (N, C).
             data_samples: N samples, or None for new ones.
         """
-        scores = logits.float().softmax(1)
+        return self.decide(logits.float().softmax(1), data_samples)
+
+    def decide(
+        self, scores: Tensor, data_samples: Sequence[ClsDataSample] | None = None
+    ) -> list[ClsDataSample]:
+        """Set what ``predict`` sets, from scores.
+
+        Args:
+            scores: (N, C), each row of which sums to 1.
+            data_samples: N samples, or None for new ones.
+        """
         labels = scores.argmax(1)
         samples = [ClsDataSample() for _ in scores] if data_samples is None else list(data_samples)
         for sample, score, label in zip(samples, scores, labels, strict=True):

@@ -22,6 +22,8 @@ from .value_checks import check_values
 # Which registry a `type` belongs to follows from the key that it stands under; other keys inherit their parent's.
 _REGISTRY_OF_KEY: dict[str, Registry] = {
     "model": R.MODELS,
+    "tta_model": R.MODELS,
+    "tta_pipeline": R.TRANSFORMS,
     "dataset": R.DATASETS,
     "pipeline": R.TRANSFORMS,
     "sampler": R.DATA_SAMPLERS,
@@ -91,7 +93,7 @@ _OPAQUE = {  # other libraries read these
 }
 TOP_LEVEL = (set(inspect.signature(Runner).parameters) - {"cfg"}) | {
     *("custom_imports", "model_wrapper_cfg", "sync_bn", "find_unused_parameters", "compile"),
-    *("activation_checkpointing", "efficient_conv_bn_eval"),
+    *("activation_checkpointing", "efficient_conv_bn_eval", "tta_model", "tta_pipeline"),
 }
 
 
@@ -182,6 +184,11 @@ def _check_node(node: Mapping[str, Any], key: str, registry: Registry, where: st
     """Check one dict; returns the arguments whose inside is none of ours (another library's configs)."""
     if key.endswith("_dataloader"):
         _check_arguments(node, _DATALOADER_KEYS, where, key)
+        if node.get("dataset") is None:
+            raise ValueError(
+                f"{where} has no 'dataset'; it has {', '.join(map(str, node)) or 'nothing'}. Add "
+                "dataset=dict(type='...')."
+            )
     kind = node.get("type", _default_type(node, where))
     if kind is None:
         # Schedules of several optimizers, metrics of one evaluator: the types stand one level below.

@@ -13,6 +13,7 @@ from ..weights import find_weights, load_weights
 from ..weights.files import read_own_weights
 from .launch import LaunchOptions, build_runner, prepare_config
 from .test_thresholds import TestThresholds
+from .test_time_augmentation import complete_views, merge_views
 
 _TRAINING_ONLY = (
     *("train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "auto_scale_lr"),
@@ -26,6 +27,7 @@ def evaluate(
     options: LaunchOptions,
     out: str | None = None,
     thresholds: TestThresholds | None = None,
+    tta: bool = False,
 ) -> dict[str, float]:
     """Run the test loop; where a config has no test data, on its validation data.
 
@@ -38,13 +40,15 @@ def evaluate(
         out: json file for the metrics.
         thresholds: of a multi-label model, which to use and whether to find others; None uses those of the
             checkpoint, if it has some.
+        tta: whether to give the model several views of each image, see :func:`complete_views`.
 
     Returns:
         Metrics by name.
 
     Raises:
         FileNotFoundError: if there are no such weights, or no data.
-        ValueError: if the weights are refused, do not fit the config's model or lack a part of it.
+        ValueError: if the weights are refused, do not fit the config's model or lack a part of it; if ``tta`` is not
+            for such a model.
     """
     path = find_weights(weights)
     if out is not None and Path(out).is_dir():
@@ -66,6 +70,8 @@ def evaluate(
     # Labels must mean what they meant in training, whatever classes the test folder happens to hold.
     file = read_own_weights(path)
     cfg = prepare_config(cfg, options, file.classes, training=False)
+    if tta:
+        complete_views(cfg)
     cfg.work_dir = str(Path(cfg.work_dir) / "test")
     runner = build_runner(cfg, options)
     report = load_weights(getattr(runner.model, "module", runner.model), weights)
@@ -77,7 +83,11 @@ def evaluate(
     runner.logger.info(str(report))
     thresholds = thresholds or TestThresholds()
     thresholds.use(runner, file.meta.get("thresholds"), weights)
+    model = runner.model
+    if tta:
+        runner.model = merge_views(model, cfg)
     metrics: dict[str, float] = runner.test()
+    runner.model = model
     thresholds.find_and_write(runner)
     if out is not None:
         with complete_file(out) as temporary:

@@ -16,6 +16,21 @@ _test_pipeline = [
     dict(type="Resize", scale=(1333, 800), keep_ratio=True),
     dict(type="PackDetSample"),
 ]
+# For test --tta: three sizes, each as it is and mirrored.
+tta_pipeline = [
+    dict(type="LoadImage"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale=scale, keep_ratio=True)
+                for scale in ((1333, 800), (666, 400), (2000, 1200))
+            ],
+            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
+            [dict(type="PackDetSample")],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=2,  # x 8 GPUs = 16 images a step
     num_workers=4,

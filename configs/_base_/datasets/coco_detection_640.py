@@ -26,6 +26,18 @@ _test_pipeline = [
     dict(type="Pad", size=_side, pad_val=_grey),
     dict(type="PackDetSample"),
 ]
+tta_pipeline = [
+    dict(type="LoadImage"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [dict(type="Resize", scale=(side, side), keep_ratio=True) for side in (640, 320, 960)],
+            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)],
+            [dict(type="Pad", size=(960, 960), pad_val=_grey)],
+            [dict(type="PackDetSample")],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=32,  # x 8 GPUs = 256 images a step
     num_workers=10,

@@ -152,7 +152,13 @@ class SaveCheckpointHook(Hook):
         name = chosen_metric(metrics or {}, self.save_best, "save_best")
         score = float((metrics or {})[name])
         rule = self.rule or rule_of(name)
-        if not math.isfinite(score) or not self._is_better(name, score, rule):
+        if not math.isfinite(score):
+            runner.logger.warning(
+                f"{name} of this validation is {score}, so that no best.pth is saved for it. Has its data anything to "
+                "find, and are the losses finite?"
+            )
+            return
+        if not self._is_better(name, score, rule):
             return
         counters = {"epoch": runner.epoch, "iter": runner.iter}
         self.best = {"metric": name, "score": score, "rule": rule, **counters}
