@@ -1,7 +1,7 @@
 # Everything a person does with a checkout. `make help` lists it.
 
 PYTHON ?= python3
-TASK ?= cls
+TASK ?= multitask
 # Processes that run the tests.
 WORKERS ?= 2
 PYTEST_ARGS ?=
@@ -33,7 +33,7 @@ help:  ## list the targets
 	@echo
 	@echo "  PYTHON=$(PYTHON)   the Python, 3.10 to 3.13, that $(VENV) is made with"
 	@echo "  TORCH_INDEX=URL  take torch and torchvision from this package index (CPU builds, say)"
-	@echo "  TASK=$(TASK)         what quickstart trains: cls, tags, ..., as configs/quickstart has them"
+	@echo "  TASK=$(TASK)         what quickstart trains: multitask, cls, tags or det, as configs/quickstart has them"
 	@echo "  WORKERS=$(WORKERS)        processes that run the tests; PYTEST_ARGS=... is passed on to pytest"
 
 install: $(INSTALLED)  ## make .venv and install the package, editable

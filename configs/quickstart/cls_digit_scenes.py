@@ -1,4 +1,4 @@
-# make quickstart, or: python tools/train.py configs/quickstart/cls_digit_scenes.py
+# make quickstart TASK=cls, or: python tools/train.py configs/quickstart/cls_digit_scenes.py
 #
 # A small TResNet learns the embedded data set on two laptop cores: which digit of the scene is the largest?
 _base_ = ["../_base_/models/tresnet_cls.py", "../_base_/runtime.py"]

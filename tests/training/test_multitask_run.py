@@ -74,7 +74,7 @@ def test_what_follows_from_the_data_is_filled_in(config: Path) -> None:
     assert model.heads.cls.num_classes == model.heads.tags.num_classes == 10
     assert model.heads.tags.task == "multi_label"
     assert model.heads.cls.in_channels == 256
-    assert model.heads.tags.in_channels == 32  # of the pyramid
+    assert model.heads.tags.in_channels == 128  # of the map that it reads
     assert model.heads.boxes.detector.bbox_head.num_classes == 10
     assert model.heads.boxes.detector.bbox_head.in_channels == 32
     assert model.neck.in_channels == [8, 16, 128, 256]

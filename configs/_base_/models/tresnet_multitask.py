@@ -30,6 +30,16 @@ model = dict(
                     loss_cls=dict(type="FocalLoss", use_sigmoid=True, gamma=2.0, alpha=0.25),
                     loss_bbox=dict(type="GIoULoss"),
                     loss_centerness=dict(type="CrossEntropyLoss", use_sigmoid=True),
+                    # a bias of one stride for the distances, as in fcos.py
+                    init_cfg=dict(
+                        type="Normal",
+                        layer="Conv2d",
+                        std=0.01,
+                        override=[
+                            dict(type="Normal", name="conv_cls", std=0.01, bias_prob=0.01),
+                            dict(type="Normal", name="conv_reg", std=0.01, bias=1.0),
+                        ],
+                    ),
                 ),
                 test_cfg=dict(
                     nms_pre=1000,
