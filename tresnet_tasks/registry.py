@@ -15,6 +15,7 @@ from typing import Any
 
 from mmengine import registry as root
 
+from .upstream.meshgrid_warning import silence as silence_meshgrid_warning
 from .upstream.package_paths import install as _install_package_paths
 from .upstream.ssd_head import repair as repair_ssd_head
 
@@ -86,6 +87,7 @@ class TaskRegistry(root.Registry):
                 sibling.import_from_location()
                 if self.name == "model":
                     repair_ssd_head()
+                    silence_meshgrid_warning()
         except (ImportError, AttributeError):
             # mmdet is optional for classification; the names it would have added are then unknown.
             return None
