@@ -184,7 +184,8 @@ class SaveCheckpointHook(Hook):
         """
         by_epoch = self.by == "epoch"
         position = runner.position(by_epoch)
-        whole = by_epoch and position.batches == 0 and position.epoch > 0  # 0 in a run of iterations
+        # In a run of iterations no epoch ever ends.
+        whole = by_epoch and position.batches == 0 and position.epoch > 0
         name = f"epoch_{position.epoch}.pth" if whole else f"iter_{position.iter}.pth"
         path = Path(runner.work_dir) / name
         self._files = [file for file in self._files if file != path] + [path]
