@@ -134,8 +134,9 @@ class MultiTaskPreprocessor(BaseDataPreprocessor):
         ready = []
         for sample in samples:
             # On a CPU it would only copy every structure: for small images a tenth of a step.
-            on_cpu = self.device.type == "cpu"
-            moved = sample if on_cpu else sample.to(self.device, non_blocking=self._non_blocking)
+            moved: Any = sample
+            if self.device.type != "cpu":
+                moved = sample.to(self.device, non_blocking=self._non_blocking)
             for part in (moved, *(moved.task(name) for name in moved.keys())):  # noqa: SIM118
                 part.set_metainfo(
                     {"batch_input_shape": (height, width), "pad_shape": (height, width)}
