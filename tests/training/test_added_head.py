@@ -17,7 +17,21 @@ from tresnet_tasks.upstream.checkpoints import read_checkpoint
 
 WITHOUT_TAGS = """
 model["heads"] = dict(
-    _delete_=True, cls={{_base_.model.heads.cls}}, boxes={{_base_.model.heads.boxes}}
+    _delete_=True,
+    cls={{_base_.model.heads.cls}},
+    boxes=dict(
+        type="DetectorHead",
+        detector=dict(
+            type="FCOS",
+            bbox_head={{_base_.model.heads.boxes.detector.bbox_head}},
+            test_cfg=dict(
+                nms={{_base_.model.heads.boxes.detector.test_cfg.nms}},
+                nms_pre=200,
+                max_per_img=20,
+                score_thr=0.0,
+            ),
+        ),
+    ),
 )
 model.update(inputs=dict(_delete_=True), loss_weights=dict(_delete_=True))
 for _split, _loader in (("train", train_dataloader), ("val", val_dataloader)):
@@ -32,8 +46,8 @@ val_evaluator["metrics"] = dict(
     _delete_=True, cls=dict(type="Accuracy"), boxes=dict(type="DetectionMetric")
 )
 val_evaluator["score"] = dict(_delete_=True)
-default_hooks["checkpoint"] = dict(save_best="cls/top1")
-train_cfg = dict(max_epochs=1)
+default_hooks["checkpoint"]["save_best"] = "cls/top1"
+train_cfg = dict(_delete_=True, by_epoch=True, max_epochs=1)
 """
 # New data have labels for the new head alone; the validation has them for all.
 ADDED = """
