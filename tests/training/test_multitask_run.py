@@ -99,6 +99,13 @@ def test_heads_and_data_that_do_not_match_are_refused(config: Path, change: str,
         complete_config(load_config(str(config), overrides))
 
 
+def test_the_checkpoint_of_a_single_task_is_told_from_that_of_several(config: Path) -> None:
+    with pytest.raises(
+        ValueError, match="heads cls, tags, boxes, but the checkpoint is of a model of one"
+    ):
+        complete_config(load_config(str(config)), ("cat", "dog"))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
