@@ -70,5 +70,5 @@ param_scheduler = dict(
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(save_best="AP50"))
 randomness = dict(seed=0)
 
-# measured 2026-11-22 on 2 CPU cores shared with other work, --amp bf16, test split: AP 0.550, AP50 0.879 (platelets
-# 0.816, red cells 0.844, white cells 0.975); 0.17 s an image, 1.7 GB. The training took 21 minutes of one core.
+# measured 2026-11-22 on 2 CPU cores shared with other work, --amp bf16, test split: AP 0.558, AP50 0.885 (platelets
+# 0.832, red cells 0.845, white cells 0.978); 0.18 s an image, 1.66 GB. The training took about 20 minutes of one core.
