@@ -99,11 +99,13 @@ def test_heads_and_data_that_do_not_match_are_refused(config: Path, change: str,
         complete_config(load_config(str(config), overrides))
 
 
-def test_the_checkpoint_of_a_single_task_is_told_from_that_of_several(config: Path) -> None:
-    with pytest.raises(
-        ValueError, match="heads cls, tags, boxes, but the checkpoint is of a model of one"
-    ):
+def test_the_checkpoint_of_a_single_task_is_told_from_that_of_several(
+    config: Path, tiny_config: Callable[..., Path]
+) -> None:
+    with pytest.raises(ValueError, match="of a model with several heads, but the checkpoint of a"):
         complete_config(load_config(str(config)), ("cat", "dog"))
+    with pytest.raises(ValueError, match="of a model of one task, but the checkpoint of a model"):
+        complete_config(load_config(str(tiny_config())), {"cls": ("cat", "dog")})
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,15 @@ def complete_config(
         ValueError: if a stated number or name contradicts what follows.
     """
     model = cfg.get("model")
-    if model is not None and model.get("heads") is not None:
+    joint = model is not None and model.get("heads") is not None
+    if classes is not None and joint != isinstance(classes, Mapping):
+        kinds = ("a model with several heads", "a model of one task")
+        raise ValueError(
+            f"the config is of {kinds[not joint]}, but the checkpoint of {kinds[joint]} with the "
+            f"{'classes' if joint else 'heads'} {', '.join(list(classes)[:5])}. Name the config that it was trained "
+            "with, or see `convert --split` and `--join`."
+        )
+    if joint:
         return _complete_tasks(cfg, classes)  # type: ignore[arg-type]
     names = _complete_classes(cfg, classes)  # type: ignore[arg-type]
     _complete_seed(cfg)

@@ -31,11 +31,6 @@ def complete_task_classes(
     Raises:
         ValueError: for a head without data or data without a head, and for classes that differ.
     """
-    if classes is not None and not isinstance(classes, Mapping):
-        raise ValueError(
-            f"the config's model has the heads {', '.join(heads)}, but the checkpoint is of a model of one task, "
-            f"with the classes {', '.join(list(classes)[:5])}, ... Name the config that it was trained with."
-        )
     names: dict[str, tuple[str, list[str]]] = {
         head: ("the weights were trained with", list(known))
         for head, known in (classes or {}).items()
