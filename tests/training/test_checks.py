@@ -214,3 +214,10 @@ def test_mmdets_own_settings_of_a_detector_are_no_loops() -> None:
         }
     }
     check_config(Config(cfg))
+
+
+def test_the_classes_of_mmdets_configs_are_led_to_ours(tiny_config: Write) -> None:
+    file = child(
+        tiny_config(), "train_dataloader = dict(dataset=dict(metainfo=dict(classes=['a'])))"
+    )
+    assert "metainfo=dict(classes=...) is classes=[...] here" in problem(file)

@@ -32,7 +32,7 @@ def test_rates_follow_the_batch_with_accumulation_counted() -> None:
     assert schedules == [SCHEDULES[0], {**SCHEDULES[1], "eta_min": 2e-3}, SCHEDULES[2]]
     assert SCHEDULES[1]["eta_min"] == 1e-3  # the config itself stays
     assert "256 images (2 process(es) x 32 images x 4 accumulated)" in told
-    assert "lr 0.2, scaled by 2 from a batch of 128" in told
+    assert "lr 0.2, scaled by 2 from a batch of 128 (0.02 to 0.2 by paramwise_cfg)" in told
 
 
 def test_the_peak_of_a_one_cycle_schedule_is_scaled_and_told() -> None:

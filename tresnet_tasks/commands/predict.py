@@ -30,6 +30,8 @@ examples:
   tresnet-tasks predict work_dirs/cls_digit_scenes/best.pth photo.jpg folder/
   tresnet-tasks predict best.pth folder/ --out results.csv --draw drawn/
   tresnet-tasks predict timm/tresnet_m.miil_in1k photo.jpg --config cls/tresnet_m_imagenet
+  tresnet-tasks predict work_dirs/boxes/best.pth folder/ --out boxes.json --thresholds 0.5   a detector
+  tresnet-tasks predict work_dirs/joint/best.pth folder/ --out joint.json --draw drawn/      several heads
 
 results.csv has a line an image: path,class_id,class_name,score and, for the second best class on,
 class_name_2,score_2,... up to --topk. results.json is a list of objects with path, class_id,

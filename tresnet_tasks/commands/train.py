@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="change the config, such as train_dataloader.batch_size=64",
+        help="change the config, such as train_dataloader.batch_size=64; a number is an index into a "
+        'list, and a value may be a list or a dict: \'model.data_preprocessor.mixes=[{"type": '
+        '"MixUp"}]\'',
     )
     parser.add_argument(
         "--launcher",

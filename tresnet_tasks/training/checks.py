@@ -280,7 +280,10 @@ def _check_arguments(given: Iterable[str], allowed: set[str], where: str, owner:
         )
     names = ", ".join(map(repr, unknown))
     place = owner if where == owner else f"{where}: {owner}"
-    raise ValueError(f"{place} has no argument {names}. {nearest(unknown[0], allowed)}{left_over}")
+    hint = nearest(unknown[0], allowed)
+    if "metainfo" in unknown and "classes" in allowed:
+        hint = "What mmdet has as metainfo=dict(classes=...) is classes=[...] here."
+    raise ValueError(f"{place} has no argument {names}. {hint}{left_over}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -59,7 +59,7 @@ def complete_config(
         check_detector_images(model, (dataset for _, dataset in _datasets(cfg)))
         _complete_channels(model)
         if names is not None:
-            _complete_num_classes(model, names)
+            _complete_num_classes(model, names, "the data" if classes is None else "the checkpoint")
         complete_label_task(model, [dataset for _, dataset in _datasets(cfg)])
         training = (cfg.get("train_dataloader") or {}).get("dataset")
         if training is not None:
@@ -192,8 +192,8 @@ def feature_spec(backbone: Mapping[str, Any] | None) -> FeatureSpec | None:
     return spec
 
 
-def _complete_num_classes(model: dict[str, Any], names: Sequence[str]) -> None:
-    source = f"the data ({_shown(names)}) has"
+def _complete_num_classes(model: dict[str, Any], names: Sequence[str], owner: str) -> None:
+    source = f"{owner} ({_shown(names)}) has"
     head = model.get("head")
     if head is not None:
         agree(head, "num_classes", len(names), "head", source)

@@ -49,8 +49,12 @@ def scaled_learning_rates(
             group["lr"] *= batch / base
         schedules = _scaled(schedules, batch / base)
         note = f", scaled by {batch / base:g} from a batch of {base}"
-    rate = max([group["lr"] for group in _groups(optim_wrapper)], default=0.0)
-    peak = max(_stated(schedules, "eta_max"), default=rate)
+    rates = [group["lr"] for group in _groups(optim_wrapper)] or [0.0]
+    own = rates[-1]  # of several groups the last is one of mmengine's own, at the optimizer's rate
+    peak = max(_stated(schedules, "eta_max"), default=own)
+    if own and (min(rates) < own or max(rates) > own):
+        low, high = (limit / own * peak for limit in (min(rates), max(rates)))
+        note += f" ({low:.4g} to {high:.4g} by paramwise_cfg)"
     made_of = f"{parts[1]} process(es) x {parts[0]} images x {parts[2]} accumulated"
     return schedules, f"a step of the optimizer: {batch} images ({made_of}), lr {peak:.4g}{note}"
 
@@ -67,7 +71,7 @@ def in_proportion(settings: dict[str, Any], optim_wrapper: Any) -> dict[str, Any
         The config for mmengine: the same, unless groups differ in their rates.
     """
     kind = str(settings.get("type")).rpartition(".")[-1]
-    # Of several groups the last is one of mmengine's own, at the optimizer's rate.
+    # As above, the last is at the optimizer's rate.
     rates = [group.get("lr") for group in optim_wrapper.param_groups]
     base = rates[-1]
     if not base or not kind.endswith("LR") or all(rate == base for rate in rates):
