@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from .asymmetric_terms import AsymmetricRule, check_targets, hard_label_terms, label_terms
+from .asymmetric_terms import AsymmetricRule, check_targets, hard_label_sum, label_terms
 
 REDUCTIONS = ("sum", "mean", "none")
 
@@ -83,6 +83,7 @@ class AsymmetricLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
         self.rule = AsymmetricRule(float(gamma_neg), float(gamma_pos), clip, eps, detach_weight)
+        self.sums_quickly = self.rule.is_published and reduction != "none"
         if class_weight is None:
             self.class_weight = None  # no buffer: each look at one would be noticed
         else:
@@ -128,8 +129,7 @@ class AsymmetricLoss(nn.Module):
             weight = self.class_weight if weight is None else weight * self.class_weight
         if weight is not None:
             weight = weight.detach().to(logits).expand_as(logits)
-        keep = self.reduction == "none"
-        loss: Tensor = _Asymmetric.apply(logits, targets, weight, self.rule, keep)
+        loss: Tensor = _Asymmetric.apply(logits, targets, weight, self)
         if self.reduction == "mean":
             loss = loss / (targets >= 0).sum().clamp(min=1)
         return loss if self.loss_weight == 1 else self.loss_weight * loss
@@ -148,46 +148,50 @@ class _Asymmetric(torch.autograd.Function):
         logits: Tensor,
         targets: Tensor,
         weight: Tensor | None,
-        rule: AsymmetricRule,
-        keep: bool,
+        how: AsymmetricLoss,
     ) -> Tensor:
-        on_cpu = logits.is_cpu
-        hard = on_cpu and rule.is_published  # until another target is met
-        chunk = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _DEVICE_CHUNK
-        if hard and logits.numel() <= chunk and weight is None and not keep:
+        rule, on_cpu = how.rule, logits.is_cpu
+        hard = on_cpu and how.sums_quickly
+        if hard and logits.numel() <= _CPU_CHUNK:
             # Of a small batch each call of torch counts.
-            found = hard_label_terms(logits, targets, rule)
+            found = hard_label_sum(logits, targets, weight, rule)
             if found is not None:
                 ctx.save_for_backward(found[1])
-                return found[0].sum().neg_()
+                return found[0]
+        chunk = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _DEVICE_CHUNK
         # At least two parts: the scratch of the general way is several tensors of a part.
         rows = max(1, min(chunk // logits.shape[1], -(-len(logits) // 2)))
         grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
-        losses = torch.empty_like(grad) if keep else None
+        losses = torch.empty_like(grad) if how.reduction == "none" else None
         sums = []
         unchecked = on_cpu  # elsewhere nobody looks, as that would wait for the device
         for start in range(0, len(logits), rows):
             part = slice(start, start + rows)
             x, y = logits[part], targets[part]
-            found = hard_label_terms(x, y, rule) if hard else None
-            if found is None:
-                if unchecked:
-                    check_targets(targets)
-                hard = unchecked = False
-                found = label_terms(x, y, rule)
-            if weight is not None:
-                for term in found:
-                    term.mul_(weight[part])
-            likelihood, grad[part] = found
+            factor = None if weight is None else weight[part]
+            found = hard_label_sum(x, y, factor, rule) if hard else None
+            if found is not None:
+                loss, grad[part] = found
+                sums.append(loss)
+                continue
+            if unchecked:
+                check_targets(targets)
+                unchecked = False
+            hard = False  # nor are the rest, most likely
+            likelihood, slope = label_terms(x, y, rule)
+            if factor is not None:
+                likelihood.mul_(factor)
+                slope.mul_(factor)
+            grad[part] = slope
             if losses is None:
-                sums.append(likelihood.sum())
+                sums.append(likelihood.sum().neg_())
             else:
-                losses[part] = likelihood
-            del found, likelihood  # before the next part needs memory
+                torch.neg(likelihood, out=losses[part])
+            del likelihood, slope  # before the next part needs memory
         total = torch.stack(sums).sum() if losses is None else losses
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(grad)
-        return total.neg_()
+        return total
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -197,4 +201,4 @@ class _Asymmetric(torch.autograd.Function):
                 "AsymmetricLoss cannot be differentiated twice; call backward without create_graph."
             )
         (grad,) = ctx.saved_tensors
-        return grad * grad_output, None, None, None, None
+        return grad * grad_output, None, None, None

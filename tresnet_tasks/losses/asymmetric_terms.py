@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-# Subtracting from a number of Python would take as long again.
-_ONE = torch.tensor(1.0, device="cpu")
 
 
 class AsymmetricRule(NamedTuple):
@@ -29,7 +27,7 @@ class AsymmetricRule(NamedTuple):
 
     @property
     def is_published(self) -> bool:
-        """Whether this is one of the published recipes, which ``hard_label_terms`` serves."""
+        """Whether this is one of the published recipes, which ``hard_label_sum`` serves."""
         published = self.gamma_neg > 0 and self.gamma_pos == 0 and self.clip > 0 and self.eps > 0
         return published and self.detach_weight
 
@@ -55,28 +53,52 @@ def check_targets(targets: Tensor) -> None:
         )
 
 
-def hard_label_terms(x: Tensor, y: Tensor, rule: AsymmetricRule) -> tuple[Tensor, Tensor] | None:
-    """What ``label_terms`` computes, at half its cost, for published rules on a CPU.
+def hard_label_sum(
+    x: Tensor, y: Tensor, weight: Tensor | None, rule: AsymmetricRule
+) -> tuple[Tensor, Tensor] | None:
+    """The loss summed over the labels, and its slope, at half the cost, for published rules on a CPU.
 
-    With t the probability of what is true (shifted by the clip for negatives), they are w log(t)
-    and -w t'/t; so one logarithm and one division do for both kinds of label. Where the clip counts
-    a negative as nothing, t is above 1 and w is 0.
+    With t the probability of what is true (shifted by the clip for negatives), the terms are
+    -w log(t) and -w t'/t; so one logarithm and one division do for both kinds of label. Where the
+    clip counts a negative as nothing, t is above 1 and w is 0.
+
+    In NumPy, as half the time of a small batch is what torch's calls cost beside the arithmetic.
+
+    Args:
+        x: logits, float32 or float64, of any shape.
+        y: targets likewise.
+        weight: factors of the labels, of the same shape.
+        rule: the settings.
 
     Returns:
-        As ``label_terms``; None if a target is neither 0 nor 1.
+        The sum and the slope; None if a target is neither 0 nor 1, or a t reaches the floor.
     """
-    p = x.sigmoid()
-    negative = _ONE - y
-    q = torch.sub(p, negative, alpha=rule.clip)
+    slope = x.sigmoid()
+    p, positive = slope.numpy(), y.numpy()
+    negative = 1 - positive
+    q = negative * -rule.clip
+    q += p
     truth = negative - q  # of a positive -t, from which the slope has its sign
-    if torch.linalg.vector_norm(negative.mul_(y)).item() != 0:  # y (1 - y)
+    negative *= positive
+    soft = negative.ravel()  # y (1 - y)
+    if soft.dot(soft) != 0:
         return None
-    slope = p.addcmul_(p, p, value=-1).div_(truth)  # p (1 - p) is dp/dx
-    if truth.abs_().amin().item() <= rule.eps:  # there the floor is flat
-        slope.masked_fill_(truth <= rule.eps, 0)
-        truth.clamp_(min=rule.eps)
-    focus = power_(q.clamp_min_(y), rule.gamma_neg)
-    return truth.log_().mul_(focus), slope.mul_(focus)
+    t = np.abs(truth, out=negative)
+    if not t.min() > rule.eps:
+        return None
+    focus = np.maximum(q, positive, out=q)
+    if rule.gamma_neg == 4:
+        focus *= focus
+        focus *= focus
+    else:
+        focus **= rule.gamma_neg
+    if weight is not None:
+        focus *= weight.numpy()
+    p -= p * p  # dp/dx
+    p /= truth
+    p *= focus
+    total = np.log(t, out=t).ravel().dot(focus.ravel())
+    return x.new_full((), -float(total)), slope
 
 
 def label_terms(x: Tensor, y: Tensor, rule: AsymmetricRule) -> tuple[Tensor, Tensor]:
