@@ -105,6 +105,12 @@ def any_detector() -> str:
     return config
 
 
+def longer_lists() -> str:
+    """The config of the README that adds to the lists of its base."""
+    (config,) = (b.text for b in blocks("README.md", "python") if "*_base_." in b.text)
+    return config
+
+
 def parsed(line: str) -> tuple[dict[str, str], str, list[str]]:
     """Environment, command and arguments of a line that runs one of our commands."""
     words = shlex.split(line)
@@ -344,7 +350,11 @@ def run(code: str, namespace: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    [b.text for b in blocks("README.md", "python") if b.text not in (my_photos(), any_detector())],
+    [
+        b.text
+        for b in blocks("README.md", "python")
+        if b.text not in (my_photos(), any_detector(), longer_lists())
+    ],
     ids=lambda code: re.search(r"(\w+)\(", code)[1],
 )
 def test_a_python_example_of_the_readme_runs(code: str, desk: Path) -> None:
@@ -371,6 +381,15 @@ def test_the_backbone_goes_into_a_config_of_mmdet(desk: Path) -> None:
     model = prepare_config(cfg, LaunchOptions(work_dir=str(desk))).model
     assert model.neck.in_channels == list(TINY.channels[1:])
     assert model.bbox_head.num_classes == len(CLASSES)
+
+
+def test_a_config_adds_to_the_lists_of_its_base(desk: Path) -> None:
+    path = desk / "configs" / "transfer" / "longer.py"
+    path.write_text(longer_lists(), encoding="utf-8")
+    cfg = load_config(str(path))
+    assert [hook.type for hook in cfg.custom_hooks] == ["ModelEMAHook", "EarlyStopHook"]
+    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert steps == ["LoadRandomResizedCrop", "Cutout", "PackClsInputs"]
 
 
 def test_the_fine_tuning_config_is_the_one_that_is_there() -> None:

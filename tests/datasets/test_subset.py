@@ -60,7 +60,7 @@ def test_folds_follow_their_seed_alone(listed: Make) -> None:
 
 def test_a_class_with_fewer_images_than_folds_is_named(listed: Make) -> None:
     with pytest.raises(
-        ValueError, match=r"1 classes have fewer .* the 8 folds: '2' \(7\)\..* most 7"
+        ValueError, match=r"classes with fewer .* the 8 folds: '2' \(7\)\..* most 7"
     ):
         listed(subset={"fold": (1, 8)}, classes=["0", "1", "2"])
     with pytest.raises(ValueError, match=r": 1 \(1\)\. .*: add images, or leave"):

@@ -144,6 +144,11 @@ def test_parts_of_a_loss_are_shown() -> None:
     assert text == "loss 3.0000 loss_cls 1.0000 loss_bbox 2.0000 lr 0.0001"
 
 
+def test_of_several_groups_the_rate_is_the_optimizers_own() -> None:
+    scalars = {"train/loss": 1.0, "train/lr": 3.4e-5, "train/base_lr": 2e-4}
+    assert _training_text(scalars) == "loss 1.0000 lr 0.0002"
+
+
 def test_interval_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="interval=0; expected 1"):
         ProgressHook(interval=0)

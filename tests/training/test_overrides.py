@@ -58,7 +58,7 @@ def test_an_override_reaches_deep_and_into_lists(tiny_config: Write) -> None:
         ("resum=True", "Did you mean 'resume'"),
         ("train_cgf.max_epochs=3", "Did you mean 'train_cfg'"),
         ("_root=/x", "variable of the config file"),
-        ("train_dataloader.dataset.pipeline.7.scale=2", "do not fit"),
+        ("train_dataloader.dataset.pipeline.7.scale=2", "A list grows in a config alone"),
     ],
 )
 def test_an_override_that_would_do_nothing_is_refused(

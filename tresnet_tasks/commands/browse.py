@@ -34,6 +34,10 @@ pixels and are refused where there are boxes):
 and two of the whole batch, on the device, for one label an image:
   model = dict(data_preprocessor=dict(mixes=[dict(type="MixUp", alpha=0.2)]))
   model = dict(data_preprocessor=dict(mixes=[dict(type="CutMix", alpha=1.0)]))
+
+A config's list takes the place of its base's, so one more step is written with it:
+  _steps = _base_.train_dataloader.dataset.pipeline
+  train_dataloader = dict(dataset=dict(pipeline=[*_steps[:-1], dict(type="Cutout", factor=0.5), _steps[-1]]))
 """
 
 # What preprocessors do to training batches alone.

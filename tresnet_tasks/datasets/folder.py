@@ -98,13 +98,16 @@ class ImageFolder(ClassificationDataset):
             raise ValueError(
                 f"folder {unnamed[0]!r} in {self.folder.absolute()} is not one of the "
                 f"{len(classes)} `classes`. "
-                f"{nearest_name(unnamed[0], classes)} Correct `classes` or the folder's name."
+                f"{nearest_name(unnamed[0], classes)} Unless the config states `classes`, they are "
+                "those of the training data. Correct them or the folder's name."
             )
         absent = [name for name in classes if name not in present]
         if absent and not self.allow_empty_classes:
             raise ValueError(
                 f"class {absent[0]!r} of `classes` has no folder in {self.folder.absolute()}. "
-                f"{nearest_name(absent[0], folders)} Correct it, or set allow_empty_classes=True."
+                f"{nearest_name(absent[0], folders)} Unless the config states `classes`, they are "
+                "those of the training data. Add the folder, or set allow_empty_classes=True for "
+                "this data set, such as val_dataloader.dataset.allow_empty_classes=True."
             )
 
     def __repr__(self) -> str:

@@ -102,7 +102,7 @@ class Subset:
         rare = sorted((count, label) for label, count in counts.items() if count < folds)
         if rare:
             told = _listed([f"{_name(label, names)} ({count})" for count, label in rare])
-            what = f"{len(rare)} classes have fewer images than the {folds} folds: {told}"
+            what = f"classes with fewer images than the {folds} folds: {told}"
             if not several:
                 raise ValueError(
                     f"{what}. A fold without a class cannot measure it: use at most {rare[0][0]} "
@@ -140,8 +140,7 @@ class Subset:
         if short:
             told = _listed([f"{_name(label, names)} ({count})" for count, label in short])
             warnings.warn(
-                f"{len(short)} classes have fewer than per_class={number} images, and all of them "
-                f"are used: {told}.",
+                f"classes with fewer than per_class={number} images, all of which are used: {told}.",
                 stacklevel=2,
             )
         return np.asarray(sorted(chosen), dtype=np.int64)

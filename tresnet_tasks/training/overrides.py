@@ -48,6 +48,8 @@ def apply_overrides(cfg: Config, words: Sequence[str]) -> None:
         cfg.merge_from_dict(options)
     except (KeyError, TypeError, AttributeError) as error:
         reason = error.args[0] if error.args else type(error).__name__
+        if "exceeds the length of list" in str(reason):
+            reason = f"{reason}. A list grows in a config alone: x = [*_base_.x, dict(...)]"
         raise ValueError(
             f"--cfg-options {' '.join(words)} do not fit the config: {reason}"
         ) from error

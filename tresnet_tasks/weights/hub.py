@@ -54,8 +54,9 @@ def find_weights(path_or_name: str | Path) -> Path:
     near = get_close_matches(name, HUB_WEIGHTS, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Names: {', '.join(HUB_WEIGHTS)}."
     raise FileNotFoundError(
-        f"weights {str(path_or_name)!r}: there is no such file, and no weights of that name are "
-        f"published. {hint}"
+        f"weights {str(path_or_name)!r}: there is no such file, and no TResNet of that name is "
+        f"published. {hint} (Another network of timm can be a teacher: "
+        "DistillationHook(timm='NAME').)"
     )
 
 

@@ -10,4 +10,5 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, begin=0, end=3, convert_to_iter_based=True),
     dict(type="CosineAnnealingLR", begin=3, convert_to_iter_based=True),
 ]
+# A config with hooks of its own keeps this one by custom_hooks = [*_base_.custom_hooks, dict(...)].
 custom_hooks = [dict(type="ModelEMAHook", decay=0.995)]

@@ -192,7 +192,8 @@ def _training_text(scalars: dict[str, Any]) -> str:
     if losses == ["loss_cls"] or not losses:  # one part is the whole
         shown = [key for key in shown if key not in losses]
     parts = [f"{key} {float(named[key]):.4f}" for key in shown]
-    return " ".join([*parts, *([f"lr {named['lr']:.3g}"] if "lr" in named else [])])
+    rate = named.get("base_lr", named.get("lr"))  # 'lr' is that of the first group of several
+    return " ".join([*parts, *([f"lr {rate:.3g}"] if rate is not None else [])])
 
 
 def _numbers(metrics: dict[str, Any] | None) -> dict[str, float]:
