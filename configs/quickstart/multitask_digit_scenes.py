@@ -34,19 +34,21 @@ model = dict(
         ),
     ),
     inputs=dict(tags=("backbone", 2)),
-    loss_weights=dict(tags=3 / 32),  # a sum over a batch of 32, and what is learnt last
+    # What is learnt last pulls as strongly on the backbone as what is learnt first. With 1, 3 / 32 and 1 the boxes had
+    # a tenth of the tags' gradient there (TaskGradientsHook), and all three heads ended lower.
+    loss_weights=dict(cls=0.25, tags=2 / 32, boxes=6.0),
 )
-train_cfg = dict(by_epoch=False, max_iters=2880, val_interval=720)  # 4.6 epochs
+train_cfg = dict(by_epoch=False, max_iters=2640, val_interval=880)  # 4.2 epochs
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=9e-3, weight_decay=0.02, fused=True),
     paramwise_cfg=dict(flat_decay_mult=0.0),
-    clip_grad=dict(max_norm=20.0),  # the first steps alone, which would slow AdamW down for long
+    clip_grad=dict(max_norm=40.0),  # the first steps alone, which would slow AdamW down for long
 )
 param_scheduler = dict(type="OneCycleLR", eta_max=9e-3, pct_start=0.1, by_epoch=False)
-default_hooks = dict(checkpoint=dict(by="step", interval=720, save_best="score"))
+default_hooks = dict(checkpoint=dict(by="step", interval=880, save_best="score"))
 custom_hooks = [dict(type="TaskGradientsHook", interval=250)]
 randomness = dict(seed=0)
 
-# measured 2026-11-22 on 2 CPU cores: top-1 0.955, mAP of the tags 0.884, AP50 0.833; 5 min 7 s of training, with
-# evaluation 5 min 25 s.
+# measured 2026-11-22 on 2 CPU cores: top-1 0.977, mAP of the tags 0.914, AP50 0.883; 5 minutes, evaluation and all.
+# With one head alone: boxes AP50 0.891 after 2,880 steps.

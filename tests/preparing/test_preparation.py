@@ -14,6 +14,7 @@ from threading import Event
 import pytest
 
 from tresnet_tasks.preparing import SOURCES, prepare
+from tresnet_tasks.preparing.folder_lock import only_one
 
 # Prepares Imagenette with the archive that its arguments describe, in a process of its own.
 SCRIPT = """
@@ -35,8 +36,8 @@ NAME = "imagenette2-160.tgz"
 
 
 def names(folder: Path) -> list[str]:
-    """All files below a folder, but for the lock."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".preparing")
+    """All files below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(str(path.relative_to(folder)) for path in files)
 
 
@@ -76,7 +77,7 @@ def test_every_data_set_is_prepared_from_a_server(name: str, small, server, tmp_
     assert [path for path, _ in server.asked] == [f"/mirror/{a}" for a in made.files]
     assert done.folder == tmp_path / made.source.folder
     assert made.source.lacks(done.folder) == []
-    there = {path.name for path in done.folder.iterdir()} - {".preparing"}
+    there = {path.name for path in done.folder.iterdir()}
     assert there == {piece.split("/")[0] for piece in made.source.pieces}
 
 
@@ -217,6 +218,28 @@ def test_of_two_at_once_the_second_is_refused_and_names_the_first(
     assert "prepared already" in prepare(imagenette.source, tmp_path).told()
 
 
+def test_a_failed_download_of_nothing_leaves_nothing(imagenette, server, tmp_path) -> None:
+    server.files.clear()
+    with pytest.raises(ValueError, match="404"):
+        prepare(imagenette.source, tmp_path, url=server.url)
+    assert list((tmp_path / "imagenette160").iterdir()) == []
+
+
+def test_a_lock_that_its_holder_has_removed_locks_nothing(tmp_path, monkeypatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    lock, held = tmp_path / ".preparing", []
+
+    def removed_meanwhile(file, flags: int) -> None:
+        held.append(file)
+        if len(held) == 1:
+            lock.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    with only_one(tmp_path):
+        assert len(held) == 2 and "process" in lock.read_text(encoding="utf-8")
+    assert not lock.exists()
+
+
 # ------------------------------------------------------------------------------ wrong archives
 
 
@@ -306,6 +329,29 @@ def test_an_archive_folder_that_is_none_is_told(small, tmp_path) -> None:
         prepare(small("cars").source, tmp_path, archive_dir=tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("place", ["data", "data/imagenette160"])
+def test_a_file_in_the_place_of_a_folder_is_told(place: str, imagenette, tmp_path) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"mine")
+    with pytest.raises(ValueError, match=rf"{place} is a file; .* --root"):
+        prepare(imagenette.source, tmp_path / "data", url="http://127.0.0.1:9", overwrite=True)
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_link_to_a_disk_that_is_gone_is_told(imagenette, tmp_path) -> None:
+    (tmp_path / "imagenette160").symlink_to(tmp_path / "unplugged")
+    with pytest.raises(ValueError, match="imagenette160 is a link to nothing"):
+        prepare(imagenette.source, tmp_path, url="http://127.0.0.1:9")
+
+
+def test_that_the_root_is_made_is_told(imagenette, server, tmp_path, capsys) -> None:
+    prepare(imagenette.source, tmp_path / "dta", url=server.url)
+    assert f"there is no {tmp_path / 'dta'}: the folder is made" in capsys.readouterr().err
+    prepare(imagenette.source, tmp_path / "dta", url=server.url)
+    assert "the folder is made" not in capsys.readouterr().err
+
+
 def test_what_is_in_the_way_is_replaced_only_if_asked_for(imagenette, server, tmp_path) -> None:
     mine = tmp_path / "imagenette160" / "train" / "n01440764" / "mine.JPEG"
     mine.parent.mkdir(parents=True)
@@ -327,6 +373,5 @@ def test_a_disk_without_room_is_told_before_the_download(imagenette, server, tmp
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_data_of_somebody_else_needs_no_lock(imagenette, server, tmp_path) -> None:
     prepare(imagenette.source, tmp_path, url=server.url)
-    (tmp_path / "imagenette160" / ".preparing").unlink()
     (tmp_path / "imagenette160").chmod(0o555)
     assert prepare(imagenette.source, tmp_path).archives == ()

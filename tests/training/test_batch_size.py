@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from tresnet_tasks.training import batch_size as module
 from tresnet_tasks.training.batch_size import batch_of, fit_batch_size, largest
 from tresnet_tasks.training.launch import LaunchOptions, load_config
+from tresnet_tasks.training.trial import EnoughError
 
 Write = Callable[..., Path]
 
@@ -82,6 +85,38 @@ def test_a_cpu_stays_within_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert probe.found == 32 and "half of the free" in probe.reason
 
 
+@pytest.mark.parametrize(
+    ("images", "own", "accumulated", "most"),
+    [
+        (36, 8, 1, 8),  # the config's own leaves fewer than 20 steps already
+        (36, 64, 1, 36),
+        (1000, 8, 1, 50),
+        (1000, 8, 2, 25),  # steps of the optimizer
+    ],
+)
+@pytest.mark.parametrize("gpu", [False, True])
+def test_an_epoch_keeps_20_steps_or_those_of_the_config(
+    images: int, own: int, accumulated: int, most: int, gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = SimpleNamespace(is_cuda=gpu)
+    model = SimpleNamespace(train_step=lambda *_, **__: None, parameters=lambda: iter([weight]))
+    loader = SimpleNamespace(dataset=range(images))
+    runner = SimpleNamespace(model=model, train_dataloader=loader, optim_wrapper=None)
+    ticks = itertools.count()
+    # Each step takes a second, so that larger batches are always faster, and everything fits.
+    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(module, "peak_memory", lambda: 100.0)
+    for name in ("empty_cache", "synchronize", "set_per_process_memory_fraction"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (2**34, 2**34))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 0)
+    probe = module._Probe(own, accumulated)
+    with pytest.raises(EnoughError):
+        probe.before_train_iter(runner, 0, {"inputs": torch.zeros(4, 1)})
+    assert probe.found == most
+    assert f"leave an epoch of {images:,} images fewer than 20 steps" in probe.reason
+
+
 def test_the_rates_follow_the_batch(
     tiny_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,9 +142,9 @@ def test_the_command_finds_a_batch_and_trains_with_it(
 ) -> None:
     config = tiny_config("train_cfg['max_epochs'] = 1")
     printed = command("train", config, "--work-dir", tmp_path / "w", "--auto-batch")
-    size = printed.split("batch size ")[1].split(" ")[0]
-    assert size in ("8", "12")  # there are 12 images
-    assert f"a step of the optimizer: {size} images" in printed
+    # There are 12 images: a larger batch than the config's is not to be had.
+    assert "batch size 4 in place of 4" in printed and "fewer than 20 steps" in printed
+    assert "a step of the optimizer: 4 images" in printed
     assert "from a batch of 4" in printed and (tmp_path / "w/epoch_1.pth").exists()
 
 

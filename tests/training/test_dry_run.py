@@ -48,6 +48,19 @@ def test_it_works_without_validation_and_with_an_average(tiny_config: Write) -> 
     assert run(config, channels_last=True).steps == 6
 
 
+def test_hooks_are_told_the_length_of_the_whole_run(
+    tiny_config: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # 12 steps in 4 epochs; the last 3 are more than a dry run makes.
+    config = tiny_config(
+        "train_cfg['max_epochs'] = 4\n"
+        "custom_hooks = [dict(type='SWAHook', epochs=3),\n"
+        "    dict(type='FreezeStagesHook', stages={0: 4, 8: -1}, by='step')]"
+    )
+    assert run(config).steps == 12
+    assert "FreezeStagesHook" not in "".join(capfd.readouterr())
+
+
 def test_loading_validation_and_warm_up_are_not_in_the_time_of_a_step(
     tiny_config: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,6 +142,35 @@ def test_epochs_of_a_run_counted_in_iterations_are_refused(
     assert "by='step'" in printed
 
 
+@pytest.mark.parametrize(
+    ("by", "stages", "told"),
+    [
+        (
+            "step",
+            "{0: 4, 2: 1, 6: -1, 9: 0}",
+            "has 6 steps: it ends before 6, with frozen_stages=1",
+        ),
+        ("epoch", "{0: 4, 2: -1}", "has 2 epochs: it ends before 2, with frozen_stages=4"),
+        ("step", "{0: 4, 5: -1}", None),
+        ("epoch", "{0: 4, 1: -1}", None),
+    ],
+)
+def test_a_boundary_that_the_run_does_not_reach_is_told(
+    tiny_config: Callable[..., Path],
+    command: Any,
+    tmp_path: Path,
+    by: str,
+    stages: str,
+    told: str | None,
+) -> None:
+    # 2 epochs of 3 steps.
+    config = tiny_config(
+        f"custom_hooks = [dict(type='FreezeStagesHook', by='{by}', stages={stages})]"
+    )
+    printed = command("train", config, "--work-dir", tmp_path / "w")
+    assert (told in printed) if told else ("it ends before" not in printed)
+
+
 def test_a_model_that_cannot_be_frozen_is_refused(make_runner: Any) -> None:
     with pytest.raises(ValueError, match="without a backbone"):
         make_runner(custom_hooks=[FreezeStagesHook({0: 4})]).train()

@@ -73,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--auto-batch",
         action="store_true",
-        help="find the batch size: the largest that fits a GPU, the smallest that is fast on a CPU; "
-        "rates are scaled with it (auto_scale_lr)",
+        help="find the batch size: the largest that fits a GPU, the smallest that is fast on a CPU, "
+        "with 20 steps an epoch at least; rates are scaled with it (auto_scale_lr)",
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead.add_argument(
         "--find-lr",
         action="store_true",
-        help="up to 100 steps at rates from 1e-6 to 10: draws find_lr.png and suggests one",
+        help="up to 100 steps at rates from 1e-5 to 1: draws find_lr.png and suggests one",
     )
     instead.add_argument(
         "--draw-schedule",

@@ -67,18 +67,21 @@ def prepare(
 
     Raises:
         ValueError: if archives are missing that cannot be fetched, or have another checksum; if
-            what comes out of them has other counts; if something incomplete is in the way; if
-            there is no room on the disk; if another process is at it.
+            what comes out of them has other counts; if something incomplete, or a file in place of
+            a folder, is in the way; if there is no room on the disk; if another process is at it.
         OSError: if files cannot be written.
     """
     progress = progress or Progress()
     folder = root / source.folder
+    _check_folder(folder)
     lacking = source.lacks(folder)
     if not lacking:  # before the lock: others may own the folder
         return Prepared(source, folder)
     if not overwrite:
         _check_free(source, folder, lacking)
     _check_obtainable(source, archive_dir, url)
+    if not root.exists():
+        progress.tell(f"there is no {root.absolute()}: the folder is made")
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):
         if not source.lacks(folder):  # another process has done it meanwhile
@@ -86,27 +89,41 @@ def prepare(
         _check_room(source, folder, archive_dir)
         downloads = folder / _DOWNLOADS
         done, paths = [], []
-        for archive in source.archives:
-            own = archive_dir / archive.name if archive_dir else None
-            if own is not None and own.is_file():
-                _check_own(own, archive, progress)
-                paths.append(own)
-                done.append(f"{archive.name}: taken from {archive_dir}, its checksum agrees")
-            else:
-                address = f"{url.rstrip('/')}/{archive.name}" if url else archive.url
-                paths.append(_fetch(archive, address, downloads, progress))
-                done.append(f"{archive.name}: downloaded from {address}, its checksum agrees")
-        _unpack_all(source, paths, folder, progress)
-        if not keep:
-            for path in paths:
-                if path.parent == downloads:
-                    path.unlink()
-            with suppress(OSError):  # another data set of this folder has some there
+        try:
+            for archive in source.archives:
+                own = archive_dir / archive.name if archive_dir else None
+                if own is not None and own.is_file():
+                    _check_own(own, archive, progress)
+                    paths.append(own)
+                    done.append(f"{archive.name}: taken from {archive_dir}, its checksum agrees")
+                else:
+                    address = f"{url.rstrip('/')}/{archive.name}" if url else archive.url
+                    paths.append(_fetch(archive, address, downloads, progress))
+                    done.append(f"{archive.name}: downloaded from {address}, its checksum agrees")
+            _unpack_all(source, paths, folder, progress)
+            if not keep:
+                for path in paths:
+                    if path.parent == downloads:
+                        path.unlink()
+        finally:
+            # Where it is empty: a failed run, or another data set of this folder, may have some.
+            with suppress(OSError):
                 downloads.rmdir()
         return Prepared(source, folder, tuple(done))
 
 
 # ------------------------------------------------------------------------------------- before
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a file, or a link to nothing, in the place of the folder or of one above it."""
+    there = next(p for p in (folder, *folder.parents) if p.exists() or p.is_symlink())
+    if not there.is_dir():
+        what = "a file" if there.exists() else "a link to nothing"
+        raise ValueError(
+            f"{there} is {what}; the data would go into the folder {folder}. Move it away, or name "
+            "another folder with --root."
+        )
 
 
 def _check_free(source: DataSource, folder: Path, lacking: Sequence[str]) -> None:

@@ -55,6 +55,8 @@ def draw_lr_search(
 ) -> Path:
     """Draw the loss over the learning rate, which is on a logarithmic axis.
 
+    An explosion at the end is cut off, so that the descent before it is seen.
+
     Args:
         rates: rising.
         losses: as many, smoothed.
@@ -73,6 +75,10 @@ def draw_lr_search(
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss, smoothed")
+    start, least = max(losses[: max(1, len(losses) // 10)]), min(losses)
+    # At least a quarter of the loss: mere noise is to look flat.
+    span = max(start - least, abs(start) / 4) or 1.0
+    axes.set_ylim(least - 0.1 * span, start + 0.5 * span)
     axes.grid(alpha=0.3)
     figure.tight_layout()
     return save_figure(figure, path)

@@ -22,6 +22,7 @@ from .trial import EnoughError, run_trial
 _SHARE = 0.9  # of the memory that is free; the rest is for fragments, validation and neighbours
 _GAIN = 1.05  # of throughput, below which a CPU needs no larger batch
 _MOST_SECONDS = 20.0  # for a step on a CPU
+_LEAST_STEPS = 20  # an epoch: with fewer, larger ones at higher rates, little is learnt
 
 
 def fit_batch_size(cfg: Config, options: LaunchOptions) -> str:
@@ -30,7 +31,8 @@ def fit_batch_size(cfg: Config, options: LaunchOptions) -> str:
     On a GPU it is the largest batch whose training steps fit into 90 % of the memory that is free:
     doubled until one does not, then halved in between. On a CPU, where memory is seldom the limit,
     it is the smallest batch that is within 5 % of the most images a second, and at most what half
-    of the available memory takes. The trials are training steps of this config, on copies of the
+    of the available memory takes. On both an epoch keeps 20 steps of the optimizer, or as many as
+    the config's own batch leaves. The trials are training steps of this config, on copies of the
     first batch; the model that makes them is thrown away.
 
     The rates follow by the linear rule: ``auto_scale_lr`` is enabled, with its
@@ -54,12 +56,12 @@ def fit_batch_size(cfg: Config, options: LaunchOptions) -> str:
             "it has found: --cfg-options train_dataloader.batch_size=N."
         )
     before = cfg.train_dataloader.get("batch_size", 1)
-    probe = _Probe(before)
+    accumulated = (cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
+    probe = _Probe(before, accumulated)
     run_trial(cfg, options, probe)
     found = probe.found
     cfg.train_dataloader.batch_size = found
     rule = dict(cfg.get("auto_scale_lr") or {})
-    accumulated = (cfg.get("optim_wrapper") or {}).get("accumulative_counts", 1)
     base = rule.get("base_batch_size") or before * accumulated
     cfg.auto_scale_lr = {"enable": True, "base_batch_size": base}
     return (
@@ -76,14 +78,21 @@ class _Probe(Hook):
     # After all other hooks: the step is then what it will be.
     priority = "LOWEST"
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, accumulated: int = 1) -> None:
         self.start = start
+        self.accumulated = accumulated
         self.found = start
         self.reason = ""
+        self._limit = ""  # why there is no larger batch than the largest
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Search."""
-        most = len(runner.train_dataloader.dataset)
+        images = len(runner.train_dataloader.dataset)
+        enough = images // (_LEAST_STEPS * self.accumulated)
+        most = min(images, max(enough, self.start))
+        self._limit = (
+            f"more would leave an epoch of {images:,} images fewer than {_LEAST_STEPS} steps"
+        )
 
         def step(size: int) -> float:
             batch = batch_of(data_batch, size)
@@ -106,8 +115,8 @@ class _Probe(Hook):
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
             torch.cuda.empty_cache()
-        whole = "all images" if self.found == most else "the most"
-        self.reason = f"{whole} that {_SHARE:.0%} of the free {free / 2**30:.1f} GiB take"
+        room = f"the most that {_SHARE:.0%} of the free {free / 2**30:.1f} GiB take"
+        self.reason = self._limit if self.found == most else room
 
     def _on_cpu(self, step: Callable[[int], float], most: int) -> None:
         speeds: dict[int, float] = {}
@@ -121,7 +130,7 @@ class _Probe(Hook):
             larger = min(2 * size, most)
             why = None
             if size == most:
-                why = "all images"
+                why = self._limit
             elif (peak_memory() - at_first) * larger / size > room:
                 why = f"more would take half of the free {room / 2**9:.1f} GiB"
             elif seconds * larger / size > _MOST_SECONDS:

@@ -106,8 +106,10 @@ def _run(cfg: Config, options: LaunchOptions, steps: int) -> tuple[_Clock, _OneB
         # Otherwise it would end with the short run, which may be before it begins.
         last = cfg.train_cfg.get("max_epochs") if schedule.get("by_epoch", True) else None
         schedule.setdefault("end", last or _NO_END)
-    # A second epoch, which does not come to its end, lets the resumed run have the same settings.
-    cfg.train_cfg = {"by_epoch": True, "max_epochs": 2, "val_interval": 1}
+    # Hooks may ask how long the run is. A second epoch, which does not come to its end, lets the
+    # resumed run have the same settings.
+    epochs = max(2, cfg.train_cfg.get("max_epochs") or _NO_END)
+    cfg.train_cfg = {"by_epoch": True, "max_epochs": epochs, "val_interval": 1}
     hooks = dict(cfg.get("default_hooks") or {})
     checkpoint = {"type": "SaveCheckpointHook", **(hooks.get("checkpoint") or {})}
     hooks["checkpoint"] = {**checkpoint, "interval": 1, "by": "epoch"}

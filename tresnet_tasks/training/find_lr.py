@@ -20,6 +20,8 @@ from .trial import EnoughError, run_trial
 
 _MEMORY = 0.9  # of the moving average that smooths the losses
 _DIVERGED = 4.0  # times the least smoothed loss
+_CLEAR = 3.0  # times the noise of a step, which a fall of the smoothed loss is to exceed
+_BELOW = 10.0  # times below the rate of the least loss: there training is about to get worse
 
 
 @dataclass
@@ -28,45 +30,80 @@ class LRSearch:
 
     Attributes:
         rates: of each step, rising.
+        raw: the losses of the steps.
         losses: smoothed.
-        suggestion: the rate at which the loss falls most steeply; None if it never falls.
+        diverged: whether it ended where the loss exploded.
         path: of the picture.
         scale: what ``auto_scale_lr`` multiplies a config's rates with.
         one_cycle: whether the config's schedule states its own peak.
     """
 
     rates: list[float] = field(default_factory=list)
+    raw: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    suggestion: float | None = None
+    diverged: bool = False
     path: Path | None = None
     scale: float = 1.0
     one_cycle: bool = False
 
+    @property
+    def start(self) -> float:
+        """The mean loss of the first steps, at rates that change nothing yet."""
+        return float(np.mean(self.raw[: max(1, len(self.raw) // 10)]))
+
+    @property
+    def noise(self) -> float:
+        """The standard deviation of a step's loss, from the median change between two steps."""
+        # Neither a trend nor an explosion at the end moves it: 0.954 is the median absolute
+        # difference of two normal variables of deviation 1.
+        changes = np.abs(np.diff(self.raw))
+        return float(np.median(changes)) / 0.954 if len(changes) else math.inf
+
+    @property
+    def least(self) -> int:
+        """The step of the least smoothed loss; not one of the first, whose average is of few."""
+        early = len(self.losses) // 10
+        return early + int(np.argmin(self.losses[early:]))
+
+    @property
+    def suggestion(self) -> float | None:
+        """A tenth of the rate of the least loss; None if the loss does not clearly fall."""
+        if self.start - self.losses[self.least] <= _CLEAR * self.noise:
+            return None
+        return self.rates[self.least] / _BELOW
+
     def __str__(self) -> str:
         """The answer and how to use it."""
-        shown = f"picture: {self.path}"
+        least, rate = f"{self.losses[self.least]:.3g}", f"{self.rates[self.least]:.2g}"
         if self.suggestion is None:
-            return (
-                f"the loss did not fall at any rate from {self.rates[0]:.3g} to "
-                f"{self.rates[-1]:.3g}: no suggestion. Does the model train at all?\n{shown}"
+            setting = ""
+            answer = (
+                f"no suggestion: the smoothed loss goes from {self.start:.3g} to {least} (at {rate}), "
+                f"no clear fall beside the noise of {self.noise:.2g} from step to step. So few steps "
+                "do not tell good rates from bad ones here: keep the config's, or compare short runs "
+                "at rates a factor of 3 apart. Larger batches or trained weights (load_from=...) "
+                "make a fall easier to see"
             )
-        least = self.rates[int(np.argmin(self.losses))]
-        stated = f"{self.suggestion / self.scale:.2g}"
-        words = [f"optim_wrapper.optimizer.lr={stated}"]
-        if self.one_cycle:
-            words.append(f"param_scheduler.eta_max={stated}")
-        return (
-            f"suggested learning rate: {self.suggestion:.2g}, where the loss falls most steeply; it "
-            f"is least at {least:.2g}, beyond which training diverges\n"
-            f"--cfg-options {' '.join(words)}\n{shown}"
-        )
+        else:
+            stated = f"{self.suggestion / self.scale:.2g}"
+            setting = f"--cfg-options optim_wrapper.optimizer.lr={stated}"
+            setting += f" param_scheduler.eta_max={stated}\n" if self.one_cycle else "\n"
+            answer = (
+                f"suggested learning rate: {self.suggestion:.2g}, a tenth of the rate of the least "
+                f"smoothed loss ({least} at {rate}; it began at {self.start:.3g})"
+            )
+            if self.least == len(self.rates) - 1:
+                answer += "; it still fell at the last rate"
+        if self.diverged:
+            answer += f"; training diverges at about {self.rates[-1]:.2g}"
+        return f"{answer}\n{setting}picture: {self.path}"
 
 
 def find_lr(
     cfg: Config,
     options: LaunchOptions,
-    low: float = 1e-6,
-    high: float = 10.0,
+    low: float = 1e-5,
+    high: float = 1.0,
     steps: int = 100,
 ) -> LRSearch:
     """Train with rates that rise from step to step, and draw the loss over them (arXiv 1506.01186).
@@ -92,7 +129,6 @@ def find_lr(
             f"the loss of the first step, at a rate of {low:.2g}, is not finite: there is nothing to "
             "compare. Look at the data with --dry-run, or set --amp off."
         )
-    found.suggestion = _steepest(found.rates, found.losses)
     schedules = list(schedules_of(cfg.get("param_scheduler")))
     found.one_cycle = any(schedule.get("eta_max") is not None for schedule in schedules)
     found.path = Path(work_dir_of(cfg, options)) / "find_lr.png"
@@ -143,22 +179,13 @@ class _Sweep(Hook):
         value = float(np.mean(self._window))
         self._window = []
         if not math.isfinite(value):
+            found.diverged = True
             raise EnoughError
         done = len(found.losses) + 1
         self._average = _MEMORY * self._average + (1 - _MEMORY) * value
         found.rates.append(self._planned[done - 1])
+        found.raw.append(value)
         found.losses.append(self._average / (1 - _MEMORY**done))
-        if done == len(self._planned) or found.losses[-1] > _DIVERGED * abs(min(found.losses)):
+        found.diverged = found.losses[-1] > _DIVERGED * abs(min(found.losses))
+        if found.diverged or done == len(self._planned):
             raise EnoughError
-
-
-def _steepest(rates: list[float], losses: list[float]) -> float | None:
-    """The rate of the steepest descent over the logarithm of the rates, before the least loss."""
-    end = int(np.argmin(losses)) + 1 if losses else 0
-    # The first steps say little: their average is of few losses.
-    start = min(len(losses) // 10, max(0, end - 3))
-    if end - start < 3:
-        return None
-    slopes = np.gradient(losses[start:end], np.log(rates[start:end]))
-    steepest = int(np.argmin(slopes))
-    return rates[start + steepest] if slopes[steepest] < 0 else None

@@ -82,6 +82,15 @@ class FreezeStagesHook(Hook):
                 "FreezeStagesHook goes by epochs and this run is counted in iterations. Set "
                 "by='step' and the numbers of steps in stages."
             )
+        length = runner.max_epochs if self.by == "epoch" else runner.max_steps
+        late = [number for number in self.stages if number >= length]
+        if late:
+            last = self.stages[max(set(self.stages) - set(late))]
+            runner.logger.warning(
+                f"FreezeStagesHook got stages={self.stages}, but the run has {length} {self.by}s: "
+                f"it ends before {min(late)}, with frozen_stages={last}. Set smaller numbers, or "
+                "train longer."
+            )
 
     def before_train_epoch(self, runner: Any) -> None:
         """Freeze and let go."""
