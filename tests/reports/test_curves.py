@@ -56,6 +56,17 @@ def test_curves_are_drawn_from_a_run_that_was_cut_short(tmp_path: Path) -> None:
     assert [f.name for f in path.parent.iterdir()] == ["curves.png"]
 
 
+def test_each_head_of_a_joint_model_has_a_panel_of_its_own(tmp_path: Path) -> None:
+    def draw(*names: str) -> float:
+        records = [{**dict.fromkeys(names, 0.5), "step": 1}]
+        picture = draw_curves(write(tmp_path / "scalars.json", records), tmp_path / "c.png")
+        with Image.open(picture) as image:
+            return image.width / image.height
+
+    one = draw("top1", "mAP")
+    assert draw("cls/top1", "tags/mAP") == pytest.approx(2 * one, rel=0.1)
+
+
 def test_scores_alone_are_drawn(tmp_path: Path) -> None:
     file = write(tmp_path / "scalars.json", [val(0, 0.5)])
     assert draw_curves(file, tmp_path / "curves.png").exists()

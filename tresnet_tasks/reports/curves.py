@@ -15,6 +15,7 @@ from .figure_files import new_figure, save_figure
 _BOOKKEEPING = {"data_time", "time", "memory", "epoch", "iter", "step", "eta", "grad_norm"}
 # More names than these would hide the curves, and there are no more colours of the usual kind.
 _FEW = 10
+_ACROSS = 4  # panels side by side
 
 _Curve = list[tuple[float, float]]
 
@@ -47,21 +48,26 @@ def draw_curves(scalars: str | Path, path: str | Path, title: str = "") -> Path:
     if rates:
         panels.append(("learning rate", "iteration", rates))
     scores = {name: c for name, c in scores.items() if not is_class_detail(name, scores)}
-    # Scores in [0, 1] are told from others (a loss, a perplexity), which would flatten them.
-    unit = {name: curve for name, curve in scores.items() if all(not v > 1 for _, v in curve)}
-    other = {name: curve for name, curve in scores.items() if name not in unit}
-    for curves in (unit, other):
-        if curves:
-            panels.append(("validation", "epoch" if by_epoch else "iteration", curves))
+    for head, of_head in sorted(_by_head(scores).items()):
+        # Scores in [0, 1] are told from others (a loss, a perplexity), which would flatten them.
+        unit = {name: curve for name, curve in of_head.items() if all(not v > 1 for _, v in curve)}
+        other = {name: curve for name, curve in of_head.items() if name not in unit}
+        name = f"validation: {head}" if head else "validation"
+        for curves in (unit, other):
+            if curves:
+                panels.append((name, "epoch" if by_epoch else "iteration", curves))
     if not panels:
         raise ValueError(
             f"{scalars} holds no losses and no scores; it must be the scalars.json of a "
             "training run."
         )
-    figure = new_figure(5 * len(panels), 3.8)
-    for axes, (name, unit_of_x, curves) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
+    columns = min(len(panels), _ACROSS)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(5 * columns, 3.8 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (name, unit_of_x, curves) in zip(grid, panels, strict=False):
         beside = {}
         if len(curves) > _FEW:
             axes.set_prop_cycle(color=colormaps["tab20"](range(20)))
@@ -82,6 +88,15 @@ def draw_curves(scalars: str | Path, path: str | Path, title: str = "") -> Path:
         figure.suptitle(title, parse_math=False)
     figure.tight_layout()
     return save_figure(figure, path)
+
+
+def _by_head(scores: dict[str, _Curve]) -> dict[str, dict[str, _Curve]]:
+    """The scores of each head of a joint model, which begin with its name; '' for all others."""
+    found: dict[str, dict[str, _Curve]] = defaultdict(dict)
+    for name, curve in scores.items():
+        head, _, rest = name.rpartition("/")
+        found[head][rest] = curve
+    return found
 
 
 def _read_curves(
