@@ -140,3 +140,23 @@ def test_no_warning_where_every_image_has_a_label(write: Callable[..., Path]) ->
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.array_equal(read(root).label_counts()[0], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"labels": ["cat"], "unknown": ["cat"]}, "'cat' is said to be .* Keep one of the two"),
+        ({"labels": {"cat": 1}, "negatives": ["cat"]}, "'cat' is said to be"),
+        ({"label": ["cat"]}, "unknown key 'label'. Did you mean 'labels'"),
+        ({"tags": ["cat"]}, "unknown key 'tags'"),
+    ],
+)
+def test_labels_that_contradict_or_would_be_passed_over_are_refused(
+    entry: dict[str, Any], told: str, write: Callable[..., Path]
+) -> None:
+    with pytest.raises(ValueError, match=f"entry 0: {told}"):
+        read(write([{"image": "a.png", **entry}]))
+
+
+def test_what_is_no_label_may_stand_beside(write: Callable[..., Path]) -> None:
+    assert matrix(read(write([{"image": "a.png", "labels": ["cat"], "width": 30}]))) == [[1]]

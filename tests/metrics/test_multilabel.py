@@ -127,6 +127,17 @@ def test_few_known_labels_of_many_classes() -> None:
     assert metric.evaluate(40) == pytest.approx(expected_of(scores, targets), abs=1e-12)
 
 
+def test_an_image_of_which_nothing_is_known_has_no_ranking(scores: Tensor, targets: Tensor) -> None:
+    found = []
+    for unknown in (targets[:0], torch.full((3, C), -1)):
+        metric = MultiLabelMetric()
+        all_scores = torch.cat([scores, torch.rand(len(unknown), C)])
+        metric.process(None, samples_of(all_scores, torch.cat([targets, unknown])))
+        found.append(metric.evaluate(N + len(unknown)))
+    for name in ("coverage", "ranking_loss"):
+        assert found[1][name] == pytest.approx(found[0][name], abs=1e-12)
+
+
 def test_labels_that_hold_are_enough(scores: Tensor) -> None:
     targets = torch.randint(0, 2, (N, C), generator=torch.Generator().manual_seed(3))
     targets[0] = 0  # an image without any label

@@ -81,3 +81,14 @@ def test_numbers_stay_as_they_are(cfg: Config) -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ValueError, match="class_weight='balanced'; expected 'inverse' or 'sqrt'"):
         class_weights(np.array([1, 2]), "balanced")
+
+
+def test_weights_by_name_stand_in_the_order_of_the_classes(cfg: Config) -> None:
+    cfg.model.head.loss.class_weight = {"red": 3, "blue": 2}
+    assert complete_config(cfg).model.head.loss.class_weight == [2, 1, 3]
+
+
+def test_a_weight_of_an_unknown_class_is_refused(cfg: Config) -> None:
+    cfg.model.head.loss.class_weight = {"rad": 3}
+    with pytest.raises(ValueError, match="class_weight names 'rad'. Did you mean 'red'"):
+        complete_config(cfg)

@@ -53,7 +53,7 @@ def test_a_joint_model_trains_resumes_and_is_evaluated(
     assert len(list((tmp_path / "drawn").glob("*.png"))) == 7
     command("predict", straight / "best.pth", images, "--out", tmp_path / "answers.csv")
     table = (tmp_path / "answers.csv").read_text(encoding="utf-8").splitlines()
-    assert table[0] == "path,cls,cls_scores,tags,tags_scores,boxes,boxes_scores"
+    assert table[0] == "path,cls,cls_scores,tags,tags_scores,boxes,boxes_scores,boxes_bboxes"
     assert len(table) == 7
 
     for head in ("cls", "tags", "boxes"):

@@ -32,6 +32,12 @@ def test_one_by_iterations_follows_those_of_the_run() -> None:
     assert found.total_steps == 500
 
 
+def test_a_rise_of_one_step_is_refused() -> None:
+    schedule = {"type": "OneCycleLR", "by_epoch": False, "pct_start": 0.1}
+    with pytest.raises(ValueError, match="Train for more than 10 steps"):
+        completed(schedule, max_iters=10)
+
+
 def test_one_that_ends_early_on_purpose_lasts_until_then() -> None:
     found, _ = completed({"type": "CosineAnnealingLR", "end": 20})
     assert found.T_max == 20

@@ -41,6 +41,8 @@ labels, and results.json has labels, the classes above their thresholds, in plac
 Of a detector, results.csv has a line an object: path,class_id,class_name,score,x1,y1,x2,y2 in pixels
 of the image, and results.json is COCO's list of results (image_id is the number that a file is named
 by, else a count from 1; file_name says which). Both hold the objects below the threshold too.
+Of several heads, results.csv has a line an image: NAME and NAME_scores of each head, and NAME_bboxes of
+boxes, with bars between the labels or objects.
 """
 
 _SUFFIXES = (".csv", ".json")
@@ -160,9 +162,12 @@ def _positive(text: str) -> int:
 
 def _thresholds(text: str) -> float | str:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return text
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no score; expected a number from 0 to 1")
+    return value
 
 
 def _out_file(text: str) -> Path:

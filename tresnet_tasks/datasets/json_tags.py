@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..registry import DATASETS
 from .annotation_text import read_lines
+from .nearest_name import nearest_name
 from .tags import TagDataset, Tags
 
 _FORM = '[{"image": "a.jpg", "labels": ["cat", "dog"], "unknown": ["bird"]}, ...]'
+_KEYS = {"image", "labels", "negatives", "unknown"}
 
 
 @DATASETS.register_module()
@@ -80,12 +83,32 @@ def _read(path: Path) -> tuple[list[Any] | None, list[Any]]:
 
 
 def _labels(path: Path, index: int, entry: Any) -> dict[str, int]:
+    if isinstance(entry, dict):
+        _check_keys(path, index, entry)
     if isinstance(entry, dict) and isinstance(entry.get("image"), str):
         stated = entry.get("labels", [])
         lists = {0: entry.get("negatives", []), -1: entry.get("unknown", [])}
         if isinstance(stated, list):
             lists[1] = stated
         if isinstance(stated, list | dict) and all(isinstance(v, list) for v in lists.values()):
-            labels = {str(name): value for value, names in lists.items() for name in names}
-            return {**labels, **stated} if isinstance(stated, dict) else labels
+            named = [(str(name), value) for value, names in lists.items() for name in names]
+            named += stated.items() if isinstance(stated, dict) else []
+            labels = dict(named)
+            for name, value in named:
+                if labels[name] != value:
+                    raise ValueError(
+                        f"{path}, entry {index}: {name!r} is said to be {value} and {labels[name]} "
+                        "(1 holds, 0 does not, -1 unknown). Keep one of the two."
+                    )
+            return labels
     raise ValueError(f"{path}, entry {index}: got {str(entry)[:80]}; expected one of {_FORM}.")
+
+
+def _check_keys(path: Path, index: int, entry: dict[str, Any]) -> None:
+    """Refuse a key that was meant to hold labels; others, such as a width, are nobody's concern."""
+    for key in entry.keys() - _KEYS:
+        if isinstance(entry[key], list | dict) or get_close_matches(key, _KEYS, cutoff=0.7):
+            raise ValueError(
+                f"{path}, entry {index}: unknown key {key!r}. {nearest_name(key, sorted(_KEYS))} "
+                f"Expected {_FORM}."
+            )

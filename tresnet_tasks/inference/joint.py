@@ -130,8 +130,12 @@ def joint_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
     Args:
         rows: of ``JointPrediction.to_dict``.
     """
-    heads = list(rows[0]["tasks"])
-    yield ["path", *(column for head in heads for column in (head, f"{head}_scores"))]
+    heads = rows[0]["tasks"]
+    columns = {
+        head: ("", "_scores", *(["_bboxes"] if "detections" in answer else []))
+        for head, answer in heads.items()
+    }
+    yield ["path", *(f"{head}{end}" for head, ends in columns.items() for end in ends)]
     for row in rows:
         line = [row["path"]]
         for head in heads:
@@ -139,6 +143,9 @@ def joint_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
             found = answer.get("labels", answer.get("detections", [answer]))
             line.append(SEPARATOR.join(item["class_name"] for item in found))
             line.append(SEPARATOR.join(f"{item['score']:.6f}" for item in found))
+            if "detections" in answer:
+                boxes = (" ".join(f"{side:.1f}" for side in item["bbox"]) for item in found)
+                line.append(SEPARATOR.join(boxes))
         yield line
 
 

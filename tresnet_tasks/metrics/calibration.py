@@ -70,7 +70,9 @@ def reliability_table(found: Reliability) -> str:
     for i, count in enumerate(found.counts.tolist()):
         means = (found.score[i], found.share[i])
         cells = [f"{100 * value:.1f}" for value in means] if count else ["-", "-"]
-        table.add_row(f"{found.edges[i]:.2f} to {found.edges[i + 1]:.2f}", str(count), *cells)
+        table.add_row(
+            f"{100 * found.edges[i]:.0f} to {100 * found.edges[i + 1]:.0f}", str(count), *cells
+        )
     text = StringIO()
     Console(file=text, width=100, color_system=None).print(table)
     title = f"Reliability: expected calibration error {100 * found.error:.2f} %"

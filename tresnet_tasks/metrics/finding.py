@@ -11,7 +11,7 @@ from .known_labels import KnownLabels
 from .multilabel import MultiLabelMetric
 from .multilabel_scores import class_thresholds, scores_of_counts
 from .stored_thresholds import StoredThresholds
-from .thresholds import known_thresholds
+from .thresholds import NEVER, known_thresholds
 
 
 class FoundThresholds(NamedTuple):
@@ -62,6 +62,12 @@ def find_thresholds(
     told = f"thresholds by {rule}{scaled}, on the data that they were found on: " + ", ".join(
         f"{k} {before[k]:.4f} -> {after[k]:.4f}" for k in ("macro_F1", "CP", "CR")
     )
+    never = [name for name, value in zip(stored.classes, values, strict=True) if value >= NEVER]
+    if never:
+        told += (
+            f"\n{len(never)} of {len(stored.classes)} classes do not reach that precision and are "
+            f"never predicted: {', '.join(never[:10])}{', ...' if never[10:] else ''}"
+        )
     return FoundThresholds(
         stored, told, reliability_table(reliability(known.scores, known.positive, bins))
     )

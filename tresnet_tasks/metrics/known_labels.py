@@ -115,6 +115,7 @@ def record_labels(
     if ranking:
         known = _without_unknown(scores, targets, rows, classes)
         ranks = torch.stack([ranking_loss(*known), coverage(*known)], dim=1)
+        ranks[~(targets >= 0).any(1).cpu()] = torch.nan  # of an image of which nothing is known
     return LabelRecords(
         codes=codes.to(torch.int32).cpu().numpy(),
         scores=scores[rows, classes].float().cpu().numpy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -165,7 +166,11 @@ class MultiLabelMetric(BaseMetric):
             )
             found |= {f"{name}_top{self.topk}": value for name, value in best.items()}
         if self.ranking:
-            found["ranking_loss"], found["coverage"] = records.ranking.mean(0).tolist()
+            found["ranking_loss"], found["coverage"] = (
+                np.nanmean(records.ranking, 0).tolist()
+                if np.isfinite(records.ranking).any()
+                else [math.nan, math.nan]
+            )
         if self.per_class:
             classes, aps = self._class_names(), self.class_ap.tolist()
             found |= {f"mAP/{classes[c]}": aps[c] for c in support.nonzero().flatten().tolist()}

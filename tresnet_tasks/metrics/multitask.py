@@ -118,5 +118,6 @@ def _evaluated(metric: BaseMetric, head: str) -> dict[str, float]:
     if not number:
         tell(f"head {head} had no labelled image to be evaluated on")
         return {}
+    tell(f"\nhead {head}", file_only=not getattr(metric, "show_table", False))
     scores: dict[str, float] = metric.evaluate(number)
     return scores

@@ -91,5 +91,7 @@ def evaluate(
     thresholds.find_and_write(runner)
     if out is not None:
         with complete_file(out) as temporary:
-            temporary.write_text(json.dumps(plain_data(metrics), indent=2) + "\n", encoding="utf-8")
+            # JSON knows no NaN, the score of what cannot be measured.
+            told = {k: None if v != v else v for k, v in plain_data(metrics).items()}  # noqa: PLR0124
+            temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return metrics

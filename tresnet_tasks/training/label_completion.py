@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..registry import DATASETS, MODELS
-from .checks import accepted_arguments, find_kind
+from .checks import accepted_arguments, find_kind, nearest
 
 _RULES = {"inverse": 1.0, "sqrt": 0.5}
 
@@ -57,7 +57,7 @@ def _label_task(dataset: Mapping[str, Any]) -> str | None:
 
 
 def complete_class_weights(model: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> None:
-    """Put numbers in place of the rule that a loss names, ``class_weight='sqrt'``.
+    """Put numbers in place of a rule, ``class_weight='sqrt'``, or of weights by name.
 
     Args:
         model: config with a ``head`` that has a ``loss``; changed in place.
@@ -66,7 +66,13 @@ def complete_class_weights(model: Mapping[str, Any], datasets: Sequence[Mapping[
     Raises:
         ValueError: for an unknown rule, or data that do not tell how often a class occurs.
     """
-    losses = list(_weighted_by_rule((model.get("head") or {}).get("loss")))
+    losses = []
+    for loss in _weighted_in_words((model.get("head") or {}).get("loss")):
+        if isinstance(loss["class_weight"], Mapping):
+            names: Sequence[str] = next((d["classes"] for d in datasets if d.get("classes")), [])
+            loss["class_weight"] = _in_order(loss["class_weight"], names)
+        else:
+            losses.append(loss)
     if not losses:
         return
     held: Any = 0
@@ -107,10 +113,19 @@ def class_weights(held: NDArray[np.int64], rule: str) -> NDArray[np.float64]:
     return found
 
 
-def _weighted_by_rule(loss: Any) -> Iterator[Any]:
-    """Every config in a loss's that has a text as ``class_weight``."""
+def _in_order(weights: Mapping[str, float], names: Sequence[str]) -> list[float]:
+    """The weights of classes by name; 1 of those that are not named."""
+    for name in weights:
+        if name not in names:
+            raise ValueError(f"class_weight names {name!r}. {nearest(name, names)}")
+    return [float(weights.get(name, 1.0)) for name in names]
+
+
+def _weighted_in_words(loss: Any) -> Iterator[Any]:
+    """Every config in a loss's that has a rule, or names of classes, as ``class_weight``."""
     if isinstance(loss, Mapping):
-        if isinstance(loss.get("class_weight"), str):
+        if isinstance(loss.get("class_weight"), str | Mapping):
             yield loss
-        for inner in loss.values():
-            yield from _weighted_by_rule(inner)
+        for key, inner in loss.items():
+            if key != "class_weight":
+                yield from _weighted_in_words(inner)

@@ -43,6 +43,12 @@ def complete_schedules(cfg: Config) -> list[str]:
                 "earlier."
             )
         stated = schedule.get(key)
+        share = schedule.get("pct_start", 0.3)
+        if key == "total_steps" and unit == "iterations" and share * needed <= 1:
+            raise ValueError(
+                f"param_scheduler {schedule['type']} rises for pct_start={share} of {needed} steps, which is no more "
+                f"than one. Train for more than {1 / share:.0f} steps, or set a larger pct_start."
+            )
         if stated is None:
             schedule[key] = needed
         elif stated < needed:

@@ -18,6 +18,10 @@ from mmengine.logging import MMLogger
 _MMENGINE = str(Path(mmengine.__file__).parent)
 
 
+# mmengine's optimizer constructor warns of each tensor that a config froze (all versions to 0.10.7).
+_FROZEN = "is skipped since its requires_grad=False"
+
+
 class ConsoleHandler(logging.Handler):
     """Writes records to what ``sys.stdout`` is at that moment, not what it was at the start.
 
@@ -35,6 +39,8 @@ class ConsoleHandler(logging.Handler):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is shown; see the class."""
         if getattr(record, "file_only", False):
+            return False
+        if record.getMessage().endswith(_FROZEN):
             return False
         quiet = self.level > logging.DEBUG and record.levelno < logging.WARNING
         if quiet and record.pathname.startswith(_MMENGINE):

@@ -85,6 +85,13 @@ def _folder(runner: Any) -> Path:
 
 
 def _draw_into(runner: Any, loop: Any) -> None:
-    for metric in loop.evaluator.metrics:
-        if getattr(metric, "out_dir", "") is None:
-            metric.out_dir = _folder(runner)
+    by_head = getattr(loop.evaluator, "by_head", {"": loop.evaluator.metrics})
+    drawing = {
+        head: [metric for metric in metrics if getattr(metric, "out_dir", "") is None]
+        for head, metrics in by_head.items()
+    }
+    several = sum(bool(metrics) for metrics in drawing.values()) > 1
+    for head, metrics in drawing.items():
+        for metric in metrics:
+            # Two heads would draw into one file.
+            metric.out_dir = _folder(runner) / head if several else _folder(runner)

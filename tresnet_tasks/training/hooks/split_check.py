@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,9 +91,17 @@ class SplitCheckHook(Hook):
                 continue
             unmeasured = _listed(classes, learnt & ~measured)
             if unmeasured:
+                rare = {
+                    name
+                    for name, missing in zip(classes, learnt & ~measured, strict=True)
+                    if missing
+                }
+                near = [(n, get_close_matches(n, set(classes) - rare, 1, 0.8)) for n in rare]
+                typing = sorted(f"{name!r} for {found[0]!r}" for name, found in near if found)
                 runner.logger.warning(
                     f"the validation data have no image of {unmeasured}: how well they are learnt "
                     "cannot be measured"
+                    + (f". Misspelt, perhaps: {', '.join(typing[:5])}?" if typing else "")
                 )
             unlearnt = _listed(classes, measured & ~learnt)
             if not unlearnt:
