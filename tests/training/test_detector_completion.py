@@ -44,7 +44,7 @@ def test_a_query_head_gets_them() -> None:
 
 def test_classes_that_are_stated_must_be_those_of_the_data() -> None:
     with pytest.raises(
-        ValueError, match=r"roi_head.bbox_head\[0\] has num_classes=80 but the data"
+        ValueError, match=r"roi_head.bbox_head\[0\] has num_classes=80 but the checkpoint"
     ):
         completed("cascade_rcnn_tresnet_m_coco", ["red", "blue"])
 
