@@ -58,3 +58,14 @@ def test_numbers_that_differ_are_refused() -> None:
 def test_an_image_of_floats_is_refused() -> None:
     with pytest.raises(ValueError, match="uint8"):
         DrawnDetections(np.zeros((4, 4, 3)), np.zeros((0, 4)), [], [], [])  # type: ignore[arg-type]
+
+
+def test_a_label_is_seen_at_the_upper_edge_too(tmp_path: Path) -> None:
+    plain = pixels(draw_detections(picture(0), tmp_path / "none.png"))
+    changed = []
+    for top in (0, 14):
+        box = np.array([[5, top, 40, top + 20]], dtype=np.float32)
+        one = DrawnDetections(GREY, box, names=["cat"], scores=[0.9], labels=[0])
+        drawn = pixels(draw_detections(one, tmp_path / "one.png"))
+        changed.append((np.abs(drawn - plain).sum(2) > 60).sum())
+    assert changed[0] > 0.75 * changed[1]

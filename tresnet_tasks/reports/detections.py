@@ -15,6 +15,7 @@ from .figure_files import new_figure, readable, save_figure, shorten, text_style
 
 _SIDE = 4.2  # inches of the longer side of an image
 _GOLDEN = 0.618034  # neighbouring labels get hues far apart
+_LABEL = 0.06  # height of a label, a share of the image's
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def draw_boxes(axes: Any, picture: DrawnDetections) -> None:
             f"{name}{score}",
             fontsize=7,
             color="white",
-            va="bottom",
+            va="bottom" if y1 > _LABEL * height else "top",  # inside, where there is no room above
             bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.0},
             clip_on=True,
             **text_style(),
