@@ -137,6 +137,14 @@ def test_another_suffix_is_refused_naming_both(
     assert ".csv or .json" in told and name in told
 
 
+def test_a_percentage_is_no_threshold(
+    weights: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        predict(weights, images, "--thresholds", "50")
+    assert "50 is no score; expected a number from 0 to 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--topk", "--batch-size"])
 def test_a_number_below_one_is_refused(
     option: str, weights: Path, images: Path, capsys: pytest.CaptureFixture[str]

@@ -308,3 +308,10 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> N
 
 def test_is_built_by_name() -> None:
     assert isinstance(MODELS.build({"type": "AsymmetricLoss", "clip": 0}), AsymmetricLoss)
+
+
+def test_targets_of_a_graph_are_taken_as_they_are() -> None:
+    x = torch.randn(2, 3, requires_grad=True)
+    y = torch.tensor([[1.0, 0, 0], [0, 1, 0]], requires_grad=True)
+    AsymmetricLoss()(x, y).backward()
+    assert x.grad is not None and y.grad is None

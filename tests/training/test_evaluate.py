@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tresnet_tasks.metrics import Accuracy
 from tresnet_tasks.training.evaluate import evaluate
 from tresnet_tasks.training.launch import LaunchOptions, load_config
 
@@ -34,6 +36,20 @@ def test_what_belongs_to_training_does_not_matter(
     changes: dict[str, Any], expected: dict[str, float], tiny_run: Any, tmp_path: Path
 ) -> None:
     assert measured(tiny_run, tmp_path, **changes) == expected
+
+
+def test_a_score_that_is_no_number_is_null_in_json(
+    tiny_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Accuracy.compute_metrics
+    monkeypatch.setattr(
+        Accuracy, "compute_metrics", lambda *args: {**found(*args), "rare": float("nan")}
+    )
+    options = LaunchOptions(work_dir=str(tmp_path))
+    cfg = load_config(str(tiny_run.config))
+    evaluate(cfg, str(tiny_run.best), options, out=tmp_path / "m.json")
+    told = json.loads((tmp_path / "m.json").read_text(), parse_constant=pytest.fail)
+    assert told["rare"] is None and told["top1"] >= 0
 
 
 def test_no_seed_is_drawn_for_a_test(

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tresnet_tasks.metrics import Accuracy, DetectionMetric
 from tresnet_tasks.training.hooks import report
 from tresnet_tasks.training.hooks.report import _scalars
 
@@ -35,6 +37,15 @@ def test_only_the_last_validation_is_drawn(
     monkeypatch.setattr(report, "_draw_into", lambda runner, loop: drawn.append(runner.epoch))
     make_runner(hooks={"report": {"type": "ReportHook"}}, scores=[{"top1": 0.5}] * 4).train()
     assert drawn == [4]
+
+
+def test_heads_of_a_joint_model_draw_into_folders_of_their_own(tmp_path: Path) -> None:
+    heads = {"cls": [Accuracy()], "kind": [Accuracy()], "boxes": [DetectionMetric()]}
+    loop = SimpleNamespace(evaluator=SimpleNamespace(by_head=heads, metrics=[]))
+    report._draw_into(SimpleNamespace(work_dir=tmp_path), loop)
+    assert [m[0].out_dir for m in (heads["cls"], heads["kind"])] == [
+        tmp_path / "reports" / head for head in ("cls", "kind")
+    ]
 
 
 def test_a_resumed_run_shows_its_past(tmp_path: Path) -> None:

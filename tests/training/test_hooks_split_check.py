@@ -53,6 +53,13 @@ def test_a_class_that_cannot_be_measured_is_told_once(
     assert printed.count("the validation data have no image of class 'green'") == 1
 
 
+def test_a_name_that_looks_like_another_is_told() -> None:
+    training, validation = Labelled((5, 5, 1)), Labelled((2, 2, 0))
+    for dataset in (training, validation):
+        dataset.metainfo["classes"] = ("circle", "stripe", "cirlce")
+    assert "Misspelt, perhaps: 'cirlce' for 'circle'?" in check(training, validation)[0]
+
+
 def test_a_class_that_cannot_be_learnt_is_refused() -> None:
     with pytest.raises(ValueError, match="training data have no image of 2 classes: 'b', 'c'"):
         check(Labelled((1, 0, 0)), Labelled((1, 2, 1)))

@@ -83,9 +83,8 @@ def _read(path: Path) -> tuple[list[Any] | None, list[Any]]:
 
 
 def _labels(path: Path, index: int, entry: Any) -> dict[str, int]:
-    if isinstance(entry, dict):
-        _check_keys(path, index, entry)
     if isinstance(entry, dict) and isinstance(entry.get("image"), str):
+        _check_keys(path, index, entry)
         stated = entry.get("labels", [])
         lists = {0: entry.get("negatives", []), -1: entry.get("unknown", [])}
         if isinstance(stated, list):

@@ -118,6 +118,8 @@ class AsymmetricLoss(nn.Module):
             logits = logits.float()
         if targets.dtype != logits.dtype:
             targets = targets.to(logits.dtype)
+        if targets.requires_grad:
+            targets = targets.detach()
         if not logits.numel():
             return logits if self.reduction == "none" else logits.sum()
         if self.class_weight is not None:

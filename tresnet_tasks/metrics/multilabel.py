@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -166,11 +165,8 @@ class MultiLabelMetric(BaseMetric):
             )
             found |= {f"{name}_top{self.topk}": value for name, value in best.items()}
         if self.ranking:
-            found["ranking_loss"], found["coverage"] = (
-                np.nanmean(records.ranking, 0).tolist()
-                if np.isfinite(records.ranking).any()
-                else [math.nan, math.nan]
-            )
+            ranking = torch.from_numpy(records.ranking).nanmean(0)
+            found["ranking_loss"], found["coverage"] = ranking.tolist()
         if self.per_class:
             classes, aps = self._class_names(), self.class_ap.tolist()
             found |= {f"mAP/{classes[c]}": aps[c] for c in support.nonzero().flatten().tolist()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,6 @@ def evaluate(
     if out is not None:
         with complete_file(out) as temporary:
             # JSON knows no NaN, the score of what cannot be measured.
-            told = {k: None if v != v else v for k, v in plain_data(metrics).items()}
+            told = {k: None if math.isnan(v) else v for k, v in plain_data(metrics).items()}
             temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return metrics

@@ -64,7 +64,7 @@ def complete_class_weights(model: Mapping[str, Any], datasets: Sequence[Mapping[
         datasets: configs of the readers that training draws from.
 
     Raises:
-        ValueError: for an unknown rule, or data that do not tell how often a class occurs.
+        ValueError: for an unknown rule or class, or data that do not tell how often a class occurs.
     """
     losses = []
     for loss in _weighted_in_words((model.get("head") or {}).get("loss")):

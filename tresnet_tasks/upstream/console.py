@@ -16,9 +16,7 @@ import mmengine
 from mmengine.logging import MMLogger
 
 _MMENGINE = str(Path(mmengine.__file__).parent)
-
-
-# mmengine's optimizer constructor warns of each tensor that a config froze (all versions to 0.10.7).
+# Its optimizer constructor warns of each tensor that a config froze.
 _FROZEN = "is skipped since its requires_grad=False"
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ...datasets.same_files import same_files
 from ...registry import HOOKS
 
+_FEW = 5
+
 
 @HOOKS.register_module()
 class SplitCheckHook(Hook):
@@ -91,17 +93,9 @@ class SplitCheckHook(Hook):
                 continue
             unmeasured = _listed(classes, learnt & ~measured)
             if unmeasured:
-                rare = {
-                    name
-                    for name, missing in zip(classes, learnt & ~measured, strict=True)
-                    if missing
-                }
-                near = [(n, get_close_matches(n, set(classes) - rare, 1, 0.8)) for n in rare]
-                typing = sorted(f"{name!r} for {found[0]!r}" for name, found in near if found)
                 runner.logger.warning(
                     f"the validation data have no image of {unmeasured}: how well they are learnt "
-                    "cannot be measured"
-                    + (f". Misspelt, perhaps: {', '.join(typing[:5])}?" if typing else "")
+                    f"cannot be measured{_misspelt(classes, learnt & ~measured)}"
                 )
             unlearnt = _listed(classes, measured & ~learnt)
             if not unlearnt:
@@ -161,3 +155,14 @@ def _listed(names: Sequence[str], which: NDArray[np.bool_]) -> str:
         return ""
     number = f"{len(found)} classes: " if len(found) > 1 else "class "
     return number + ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+
+
+def _misspelt(classes: Sequence[str], absent: NDArray[np.bool_]) -> str:
+    """A hint at names that look like another's; of few, as many were hardly all typed wrong."""
+    if absent.sum() > _FEW:
+        return ""
+    present = [name for name, gone in zip(classes, absent, strict=True) if not gone]
+    names = [name for name, gone in zip(classes, absent, strict=True) if gone]
+    near = ((name, get_close_matches(name, present, 1, 0.8)) for name in names)
+    pairs = [f"{name!r} for {found[0]!r}" for name, found in near if found]
+    return f". Misspelt, perhaps: {', '.join(pairs)}?" if pairs else ""
