@@ -137,6 +137,14 @@ def test_memory_keeps_about_half_of_plain(make_tiny: Any) -> None:
     assert kept("memory") < 0.6 * kept("plain")
 
 
+def test_memory_trains_in_channels_last_on_a_cpu(make_tiny: Any) -> None:
+    net = make_tiny(abn="memory", out_indices=(0, 3)).train()
+    for feat in net(torch.rand(2, 3, 64, 96)):
+        assert feat.is_contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        assert net.eval()(torch.rand(2, 3, 64, 96))[0].is_contiguous()
+
+
 def test_a_state_dict_fits_both_forms(make_tiny: Any) -> None:
     memory, plain = make_tiny(abn="memory"), make_tiny(abn="plain")
     assert memory.state_dict().keys() == plain.state_dict().keys()

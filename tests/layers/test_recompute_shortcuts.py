@@ -11,7 +11,6 @@ from tresnet_tasks.backbones.residual_blocks import Bottleneck
 from tresnet_tasks.layers import ABN, BlurPool
 from tresnet_tasks.layers.recompute import pointwise_conv
 from tresnet_tasks.layers.recompute.pointwise_norm import pointwise_norm
-from tresnet_tasks.layers.recompute.pooled_conv import average_pool, average_pool_backward
 
 SIZES = [(2, 2), (8, 6), (7, 10), (5, 3)]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -94,17 +93,6 @@ def test_blurs_alike_in_both_layouts(size: tuple[int, int]) -> None:
 
     for contiguous, last in zip(*map(run, LAYOUTS), strict=True):
         torch.testing.assert_close(contiguous, last)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_averages_as_the_pool_does(size: tuple[int, int]) -> None:
-    pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
-    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
-    expected = pool(x)
-    torch.testing.assert_close(average_pool(x.detach(), pool), expected)
-    grad = torch.randn_like(expected)
-    (d_x,) = torch.autograd.grad(expected, x, grad)
-    torch.testing.assert_close(average_pool_backward(grad, x.detach(), pool), d_x)
 
 
 @pytest.mark.slow

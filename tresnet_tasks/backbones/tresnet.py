@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, NamedTuple
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -81,10 +82,11 @@ class TResNet(BaseModule):
             same.
         abn: what the blocks keep for the backward pass. ``memory`` keeps the outputs of the
             convolutions and computes again what lies between them: about half the memory of
-            ``plain``, which leaves it to autograd, for some percent of the time on a CPU. Results are
-            the same but for rounding, checkpoints fit both. Only
-            ``plain`` calls the layers inside a block (their forward hooks run) and has second
-            derivatives. In ``torch.compile`` both are ``plain``: the compiler chooses what to keep.
+            ``plain``, which leaves it to autograd. On a CPU it trains in channels_last whatever the
+            layout of the images, so that it takes no more time. Results are the same but for
+            rounding, checkpoints fit both. Only ``plain`` calls the layers inside a block (their
+            forward hooks run) and has second derivatives. In ``torch.compile`` both are ``plain``:
+            the compiler chooses what to keep.
         slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
             Cars weights of the official repository, needs ``(1e-6, 1e-6)``.
         zero_init_last: begin with zeros as weights of each block's last norm, so that a block starts
@@ -124,6 +126,7 @@ class TResNet(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.with_cp = with_cp
+        self.recompute = abn == "memory"
 
         stem_slope, block_slope = slopes
         planes = self.arch.base_planes
@@ -140,7 +143,7 @@ class TResNet(BaseModule):
                 planes=planes * 2**stage,
                 use_se=stage < 3,
                 slope=block_slope,
-                recompute=abn == "memory",
+                recompute=self.recompute,
             )
             blocks = []
             for index in range(depth):
@@ -180,7 +183,11 @@ class TResNet(BaseModule):
             ValueError: if the shape is not as stated.
         """
         self._check_input(x)
-        x = self.body[1](self.body[0](x))  # space-to-depth, stem
+        x = self.body[0](x)  # space-to-depth
+        if self.recompute and self.training and x.is_cpu and not torch.compiler.is_compiling():
+            # Whatever the layout of the input: this one takes a tenth less time there.
+            x = x.contiguous(memory_format=torch.channels_last)
+        x = self.body[1](x)  # stem
         outs = {}
         for stage in range(max(self.out_indices) + 1):
             for block in self.body[stage + 2].children():

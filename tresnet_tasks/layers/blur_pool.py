@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .halving import halve, halve_backward, halves_by_matrices
-
 
 class BlurPool(nn.Module):
     """Halve the resolution after a fixed 3x3 binomial blur (arXiv 1904.11486), reflect padding.
@@ -25,16 +23,11 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, ceil(H / 2), ceil(W / 2)); H and W at least 2."""
-        # Not by matrices, though faster: rounded otherwise, its gradients would be told from timm's.
-        return _convolved(x, self.kernel.to(x.dtype))
+        return blur_pool(x, self.kernel.to(x.dtype))
 
 
 def blur_pool(x: Tensor, kernel: Tensor) -> Tensor:
     """Blur (N, C, H, W) with a kernel (1, 1, 3, 3) at stride 2, reflecting at the border."""
-    return halve(x, blurred_rows) if halves_by_matrices(x) else _convolved(x, kernel)
-
-
-def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
     channels = x.shape[1]
     padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
     return F.conv2d(padded, kernel.expand(channels, 1, 3, 3), stride=2, groups=channels)
@@ -42,8 +35,6 @@ def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
 
 def blur_pool_backward(grad: Tensor, x: Tensor, kernel: Tensor) -> Tensor:
     """The gradient of the input ``x`` of ``blur_pool``, of which only the shape matters."""
-    if halves_by_matrices(grad) and halves_by_matrices(x):
-        return halve_backward(grad, x.shape, blurred_rows)
     channels = x.shape[1]
     padded = F.conv_transpose2d(
         grad,
@@ -55,9 +46,3 @@ def blur_pool_backward(grad: Tensor, x: Tensor, kernel: Tensor) -> Tensor:
     )
     d_x: Tensor = torch.ops.aten.reflection_pad2d_backward(padded, x, [1, 1, 1, 1])
     return d_x
-
-
-def blurred_rows(x: Tensor) -> Tensor:
-    """Blur rows (R, n) by [1, 2, 1] / 4 at stride 2, reflecting at the ends; n at least 2."""
-    taps = x.new_tensor([0.25, 0.5, 0.25])
-    return F.conv1d(F.pad(x[:, None], (1, 1), mode="reflect"), taps[None, None], stride=2)[:, 0]

@@ -17,17 +17,11 @@ def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
         (C,) and (C,), float32 for half precision, else as ``x``; zeros where there are no values.
     """
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    n, channels, height, width = x.shape
     if not x.numel():
-        zeros = x.new_zeros(channels, dtype=dtype)
+        zeros = x.new_zeros(x.shape[1], dtype=dtype)
         return zeros, zeros
     if x.device.type not in ("cpu", "cuda"):
         var, mean = torch.var_mean(x.to(dtype), (0, 2, 3), correction=0)
         return mean, var
-    if x.is_cpu and x.is_contiguous():
-        # Two passes over the values, a third of the time that torch's own loop takes here.
-        mean = x.mean((0, 2, 3), dtype=dtype)
-        distance = torch.linalg.vector_norm(x - mean[:, None, None], dim=(2, 3))
-        return mean, distance.square_().sum(0).div_(n * height * width)
-    running = x.new_zeros(2, channels, dtype=dtype)  # asked for, and left as it is
+    running = x.new_zeros(2, x.shape[1], dtype=dtype)  # asked for, and left as it is
     return torch.batch_norm_update_stats(x, running[0], running[1], 0.0)
