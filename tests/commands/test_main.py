@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -210,3 +211,18 @@ def test_ctrl_c_is_quiet(install, capsys: pytest.CaptureFixture) -> None:
     install(raising(KeyboardInterrupt(), "anywhere.py"))
     assert main(["polish"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_our_own_warning_is_told_without_its_line(
+    install, ours: str, capsys: pytest.CaptureFixture
+) -> None:
+    def run(args: argparse.Namespace) -> int:
+        for filename in (ours, "/theirs.py"):
+            text = warnings.formatwarning("2 blank lines", UserWarning, filename, 7)
+            print(text, end="", file=sys.stderr)
+        return 0
+
+    install(run)
+    assert main(["polish"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("warning: 2 blank lines\n/theirs.py:7: UserWarning: 2 blank lines\n")

@@ -118,3 +118,10 @@ def test_a_table_in_another_encoding_is_told(read: Read, tmp_path: Path) -> None
     (tmp_path / "t.csv").write_bytes("path,Käse\na.png,1\n".encode("latin-1"))
     with pytest.raises(ValueError, match="Save the file as UTF-8"):
         CSVTags("t.csv", tmp_path)
+
+
+def test_a_table_without_column_names_is_refused(read: Read) -> None:
+    with pytest.raises(
+        ValueError, match=r"t\.csv, line 1: got the image 'a\.png'; expected the name"
+    ):
+        read("a.png,1,0\nb.png,0,1\n")

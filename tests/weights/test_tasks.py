@@ -177,3 +177,12 @@ def test_a_file_is_not_replaced_unless_that_is_asked_for(
     command("convert", joint[1], tmp_path / "out.pth", "--split", "cls", "--overwrite")
     told = command("convert", joint[1], tmp_path / "out.txt", "--split", "cls", status=1)
     assert "expected OUT.pth" in told
+
+
+def test_a_checkpoint_of_one_task_tells_how_a_joint_model_gets_its_head(
+    joint: tuple[Any, Path], tmp_path: Path
+) -> None:
+    split_task(joint[1], tmp_path / "cls.pth", "cls")
+    (note,) = load_weights(build(MODEL, seed=9), tmp_path / "cls.pth").notes
+    assert "convert" in note
+    assert "--join HEAD" in note

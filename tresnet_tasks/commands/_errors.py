@@ -60,7 +60,7 @@ def _raised_here(traceback: TracebackType | None) -> bool:
         return False
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return _is_ours(traceback.tb_frame.f_code.co_filename)
+    return is_ours(traceback.tb_frame.f_code.co_filename)
 
 
 def _from_worker(text: str) -> str | None:
@@ -70,13 +70,14 @@ def _from_worker(text: str) -> str | None:
     # Our messages may be of several lines; they end the text, and follow the last frame's
     # "SomeError: ".
     frames = list(re.finditer(r'^ *File "([^"]+)", line \d+, in .*$', text, re.MULTILINE))
-    if not frames or not _is_ours(frames[-1][1]):
+    if not frames or not is_ours(frames[-1][1]):
         return None
     told = re.search(r"^[\w.]+: (.*)", text[frames[-1].end() :], re.MULTILINE | re.DOTALL)
     return told[1].strip() if told else None
 
 
-def _is_ours(filename: str) -> bool:
+def is_ours(filename: str) -> bool:
+    """Whether a source file is of this package."""
     return Path(filename).resolve().is_relative_to(_PACKAGE)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import NoReturn
+from unittest.mock import patch
 
 from .. import __version__
 from . import __path__ as _folder
-from ._errors import plain_message
+from ._errors import is_ours, plain_message
 
 PROGRAM = "tresnet-tasks"
 
@@ -115,7 +117,8 @@ def main(argv: Sequence[str] | None = None, name: str | None = None) -> int:
         return 2
     args = parser.parse_args(arguments)
     try:
-        return int(load_command(name).run(args))
+        with patch.object(warnings, "formatwarning", _worded):
+            return int(load_command(name).run(args))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `| head` has read enough
@@ -128,6 +131,22 @@ def main(argv: Sequence[str] | None = None, name: str | None = None) -> int:
             raise
         print(f"error: {message}", file=sys.stderr)
         return 1
+
+
+_format = warnings.formatwarning
+
+
+def _worded(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Our own warnings are about the user's data: the line of our source tells nothing."""
+    if category is UserWarning and is_ours(filename):
+        return f"warning: {message}\n"
+    return _format(message, category, filename, lineno, line)
 
 
 def _overview() -> str:

@@ -217,7 +217,7 @@ def _position(path: Path, column: int | str, names: list[str] | None) -> int:
         return column
     if names is None:
         raise ValueError(
-            f"column {column!r} is named, but header=False; give its position from 0, or "
+            f"{path}: column {column!r} is named, but header=False; give its position from 0, or "
             "header=True."
         )
     if column not in names:

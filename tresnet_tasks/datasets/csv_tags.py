@@ -12,6 +12,7 @@ import numpy as np
 
 from ..registry import DATASETS
 from .csv_rows import Row, column_position, read_rows
+from .image_names import is_image_name
 from .tags import TagDataset, Tags
 
 _LABELS = {"1": 1, "0": 0, "-1": -1, "": -1}
@@ -143,6 +144,11 @@ class _Table(NamedTuple):
         image, label, value = (
             None if column is None else column_position(path, column, names) for column in columns
         )
+        if is_image_name(names[image or 0]):
+            raise ValueError(
+                f"{path}, line 1: got the image {names[image or 0]!r}; expected the names of the "
+                "columns, such as 'image,labels' or 'image,cat,dog'. Put such a line first."
+            )
         if value is not None and label is None:
             raise ValueError(
                 "value_column is given without label_column; state the column of the names too."

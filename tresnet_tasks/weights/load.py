@@ -88,7 +88,7 @@ def load_weights(
         {name: value for name, value in target.items() if name not in here},
         {name: value for name, value in source.items() if name not in there},
     )
-    notes += more
+    notes += more + _of_one_task(file, target)
 
     loaded = {**there, **taken}
     with torch.no_grad():
@@ -189,6 +189,21 @@ def _check_strict(path: Path, here: Mapping[str, Tensor], there: Mapping[str, Te
             "incomplete or of a changed network; give one that holds the whole of this one. "
             "Nothing was loaded."
         )
+
+
+def _of_one_task(file: WeightsFile, model: Mapping[str, Tensor]) -> list[str]:
+    """What to do with our own checkpoint of one task where the model has several."""
+    joint, single = (
+        any(name.startswith("heads.") for name in names)
+        for names in (model, file.converted.state_dict)
+    )
+    if not joint or single or "cfg" not in file.meta:
+        return []
+    return [
+        "the file is of one task, whose head has other names in a model of several. `tresnet-tasks "
+        f"convert {file.path} start.pth --join HEAD` gives it those of the head called HEAD: load "
+        "start.pth in its place."
+    ]
 
 
 def _match_rest(
