@@ -68,6 +68,16 @@ def test_memory_writes_what_it_prints(benchmark: Any, tmp_path: Path) -> None:
     assert figure.stat().st_size > 0
 
 
+def test_the_peak_is_that_of_the_step_and_not_of_who_started_it(
+    benchmark: Any, tmp_path: Path
+) -> None:
+    torch.ones(300_000_000)  # more than the step takes
+    small = ("--models", "ours", "--batch-size", "2", "--size", "32", "--no-saved")
+    benchmark("memory", *small, "--out", tmp_path / "memory.json")
+    (row,) = json.loads((tmp_path / "memory.json").read_text())["rows"]
+    assert row["peak MB"] > 100  # the gradients alone
+
+
 def test_infer_compares_ours_with_timm(benchmark: Any, tmp_path: Path) -> None:
     small = ("--models", "timm", "ours", "--layouts", "nchw", "--batch-size", "1", "--size", "32")
     out = tmp_path / "infer.json"
