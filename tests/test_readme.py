@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 from tresnet_tasks.backbones import ARCHS, Arch
 from tresnet_tasks.commands.main import command_parser, main
 from tresnet_tasks.config_paths import find_config
+from tresnet_tasks.metrics.stored_thresholds import StoredThresholds
 from tresnet_tasks.models import Classifier
 from tresnet_tasks.registry import DATASETS, MODELS
 from tresnet_tasks.training.launch import LaunchOptions, build_runner, load_config, prepare_config
@@ -225,6 +226,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(desk)
         for run, config in RUNS.items():
             save_run(desk / "work_dirs" / run, config)
+    # One line of the README writes it, another reads it, and each test may be the first to run.
+    StoredThresholds(("cat", "dog"), (0.5, 0.5)).write(desk / "thresholds.json")
     convert_weights(desk / "best.pth", desk / "published.safetensors", layout="timm")
     for name in HUB_WEIGHTS:  # as the hub's client lays them down
         repo = desk / "hub" / f"models--{name.replace('/', '--')}"
