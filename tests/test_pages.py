@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,13 @@ EXAMPLES = {
 
 def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def lines_of(beginning: str) -> list[str]:
+    """The lines in the pages' consoles that begin so."""
+    block = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+    shown = "".join(text for name in PAGES for text in block.findall(page(name)))
+    return re.findall(rf"^ *({re.escape(beginning)}.*)$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -74,3 +83,23 @@ def test_the_model_zoo_is_right(name: str) -> None:
     assert f"{count:,}" == parameters
     assert f"{counter.get_total_flops() / 2e9:.3f}" == gmacs
     assert ", ".join(map(str, spec.channels)) == channels
+
+
+@pytest.mark.parametrize("line", lines_of("make "))
+def test_a_make_line_has_its_target(line: str) -> None:
+    words = ["make", "--dry-run", "--always-make", *shlex.split(line)[1:]]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", lines_of("python tools/benchmark.py "))
+def test_a_benchmark_is_there(line: str) -> None:
+    python, tool, name = shlex.split(line)
+    assert (python, tool) == ("python", "tools/benchmark.py")
+    assert (ROOT / "tools" / "benchmarks" / f"{name}.py").is_file()
+
+
+def test_the_environment_is_the_one_that_make_makes() -> None:
+    (line,) = set(lines_of(". "))
+    venv = re.search(r"^VENV := (\S+)$", page("Makefile"), re.MULTILINE)[1]
+    assert line == f". {venv}/bin/activate"
