@@ -29,6 +29,22 @@ def test_images_of_one_size_are_stacked() -> None:
     assert [sample.gt_label.tolist() for sample in batch["data_samples"]] == [[0], [1]]
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_pixels_packed_as_in_the_file_stay_so(number: int) -> None:
+    pixels = torch.arange(number * 60, dtype=torch.uint8).view(number, 4, 5, 3)
+    samples = [dict(_sample(), inputs=image.permute(2, 0, 1)) for image in pixels]
+    inputs = collate(samples)["inputs"]
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(inputs, pixels.permute(0, 3, 1, 2))
+
+
+def test_pixels_packed_in_both_ways() -> None:
+    one, other = torch.arange(120, dtype=torch.uint8).view(2, 3, 4, 5)
+    packed = other.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    inputs = collate([dict(_sample(), inputs=image) for image in (one, packed)])["inputs"]
+    assert torch.equal(inputs, torch.stack([one, other]))
+
+
 def test_images_of_several_sizes_stay_a_list() -> None:
     batch = collate([_sample(4, 5), _sample(5, 4)])
     assert [tuple(image.shape) for image in batch["inputs"]] == [(3, 4, 5), (3, 5, 4)]

@@ -113,13 +113,22 @@ def test_mixing_labels_out_of_range_is_refused() -> None:
         Preprocessor(**MIX)(_batch(0, 4), training=True)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_channels_last_changes_the_layout_alone(training: bool) -> None:
+@pytest.mark.parametrize("arguments", [{}, MIX])
+@pytest.mark.parametrize("packed", [torch.contiguous_format, torch.channels_last])
+def test_channels_last_changes_the_layout_alone(
+    arguments: dict[str, Any], packed: torch.memory_format
+) -> None:
     batch = _batch(0, 1)
-    plain = Preprocessor()(batch, training)["inputs"]
-    last = Preprocessor(channels_last=True)(batch, training)["inputs"]
-    assert last.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(last, plain)
+    inputs = torch.stack(list(batch["inputs"]))
+    expected = Preprocessor()({**batch, "inputs": inputs})["inputs"]
+    assert expected.is_contiguous()
+    for channels_last in (False, True):
+        preprocessor = Preprocessor(channels_last=channels_last, **arguments)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        given = {**batch, "inputs": inputs.contiguous(memory_format=packed)}
+        assert torch.equal(preprocessor(given)["inputs"], expected)
+        assert preprocessor(given)["inputs"].is_contiguous(memory_format=layout)
+        assert preprocessor(given, training=True)["inputs"].is_contiguous(memory_format=layout)
 
 
 def test_is_built_by_name() -> None:

@@ -1,8 +1,9 @@
 """Input: photos of 667x500 px to augmented 224 px crops, images a second on one core.
 
 Every reader gives what a training of that kind gets: a random resized crop and a flip. They run in
-turns in one process. torchvision on PIL gives floats in [0, 1], as its examples do, or uint8, as
-all others do. "ours, exact" draws the crop first and decodes the rows down to its end; "ours" also
+turns in one process. "torchvision on PIL" is what torchvision's own training script does unless told
+otherwise: normalised floats. "v2" is the same in its newer transforms. The others give uint8, which
+the device makes floats of. "ours, exact" draws the crop first and decodes the rows down to its end; "ours" also
 decodes a JPEG at 1/2, 1/4 or 1/8 where the drawn crop allows, and less exactly. The last lines say
 how far its crops are from the exact ones, on a scale of 0 to 255, and how many cores feed a GPU.
 
@@ -36,6 +37,7 @@ from tresnet_tasks.registry import TRANSFORMS
 from tresnet_tasks.upstream.opencv import cv2
 
 _REFERENCE = "torchvision on PIL"
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,11 +126,23 @@ def _photos(source: Path | None, folder: Path, number: int, quality: int) -> lis
 
 
 def _readers(size: int) -> dict[str, Callable[[Path], Any]]:
+    from torchvision import transforms as v1
     from torchvision.transforms import v2
 
-    crop = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]
-    to_float = v2.Compose([*crop, v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    # references/classification/presets.py of torchvision, for --backend PIL, without and with
+    # --use-v2.
+    script = v1.Compose(
+        [
+            v1.RandomResizedCrop(size, antialias=True),
+            v1.RandomHorizontalFlip(),
+            v1.PILToTensor(),
+            v1.ConvertImageDtype(torch.float),
+            v1.Normalize(*_IMAGENET),
+        ]
+    )
+    crop = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
     to_uint8 = v2.Compose([*crop, v2.PILToTensor()])
+    to_float = v2.Compose([to_uint8, v2.ToDtype(torch.float, scale=True), v2.Normalize(*_IMAGENET)])
     pack = {"type": "PackClsInputs"}
     separate = [
         {"type": "LoadImage"},
@@ -143,8 +157,9 @@ def _readers(size: int) -> dict[str, Callable[[Path], Any]]:
     ]
     one = {"type": "LoadRandomResizedCrop", "size": size, "flip": 0.5}
     return {
-        _REFERENCE: lambda path: to_float(_open(path)),
-        "torchvision on PIL, uint8": lambda path: to_uint8(_open(path)),
+        _REFERENCE: lambda path: script(_open(path)),
+        "torchvision v2 on PIL": lambda path: to_float(_open(path)),
+        "torchvision v2 on PIL, uint8": lambda path: to_uint8(_open(path)),
         "LoadImage and albumentations": _pipeline(separate),
         "ours, exact": _pipeline([{**one, "reduced": False}, pack]),
         "ours": _pipeline([one, pack]),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.registry import FUNCTIONS as ROOT_FUNCTIONS
 from torch.utils.data import get_worker_info
 
 from ..registry import FUNCTIONS
 from .by_value import ByValueList
+from .stacking import stack_images
 
 
 # Also in mmengine's own registry: its Runner looks the name up there, whatever the scope.
@@ -44,7 +44,7 @@ def collate(batch: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
     same_size = all(image.shape == inputs[0].shape for image in inputs)
     data_samples = [sample["data_samples"] for sample in samples]
     return {
-        "inputs": torch.stack(inputs) if same_size else inputs,
+        "inputs": stack_images(inputs) if same_size else inputs,
         "data_samples": data_samples if get_worker_info() is None else ByValueList(data_samples),
     }
 

@@ -11,6 +11,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..datasets.stacking import stack_images
 from ..registry import MODELS
 from ..structures import MultiTaskDataSample
 
@@ -125,12 +126,11 @@ class MultiTaskPreprocessor(BaseDataPreprocessor):
             -(-max(image.shape[side] for image in images) // self.size_divisor) * self.size_divisor
             for side in (-2, -1)
         )
-        batch = torch.stack(
-            [pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images]
-        )
-        batch = batch.to(self.device, non_blocking=self._non_blocking).float().div_(255)
-        if self.channels_last:
-            batch = batch.contiguous(memory_format=torch.channels_last)
+        if any(tuple(image.shape[-2:]) != (height, width) for image in images):
+            images = [pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2])) for i in images]
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        batch = stack_images(images).to(self.device, non_blocking=self._non_blocking)
+        batch = batch.to(torch.float32, memory_format=layout).div_(255)
         ready = []
         for sample in samples:
             # On a CPU it would only copy every structure: for small images a tenth of a step.

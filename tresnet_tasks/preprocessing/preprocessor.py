@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from ..datasets.stacking import stack_images
 from ..registry import MODELS
 from ..structures import ClsDataSample
 from .batch_mix import BatchMix
@@ -70,7 +71,9 @@ class Preprocessor(BaseDataPreprocessor):
                 "is divided by 255 here. Leave normalisation and conversion to float out of the "
                 "pipeline."
             )
-        inputs = inputs.to(self.device, non_blocking=self._non_blocking).float().div_(255)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        inputs = inputs.to(self.device, non_blocking=self._non_blocking)
+        inputs = inputs.to(torch.float32, memory_format=layout).div_(255)
         samples = data.get("data_samples")
         if training and self.mix is not None and samples is not None:
             labels = self._labels(samples, self.mix)
@@ -83,8 +86,7 @@ class Preprocessor(BaseDataPreprocessor):
                 else ClsDataSample(metainfo=sample.metainfo)
                 for sample, score in zip(samples, scores, strict=True)
             ]
-        if self.channels_last:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
+            inputs = inputs.contiguous(memory_format=layout)
         return {"inputs": inputs, "data_samples": samples}
 
     @staticmethod
@@ -118,4 +120,4 @@ class Preprocessor(BaseDataPreprocessor):
                 f"the images of a batch have the sizes {sizes[:4]} (height, width); expected one "
                 "size. End the pipeline with a Resize or a crop of fixed size."
             )
-        return torch.stack(list(inputs))
+        return stack_images(inputs)

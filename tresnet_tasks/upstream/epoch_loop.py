@@ -14,6 +14,7 @@ from typing import Any
 from mmengine.runner import EpochBasedTrainLoop
 
 from .accumulation import accumulated_batches, begin_windows
+from .device_copies import copied_ahead
 from .loop_position import LoopPosition, batches_from
 
 
@@ -77,6 +78,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         done = self.position.batches
         begin_windows(self.runner.optim_wrapper, done, len(self.dataloader))
         batches = batches_from(self.dataloader, self._epoch, done)
+        device = next(self.runner.model.parameters()).device
+        batches = copied_ahead(batches, self.dataloader, device)
         for index, batch in enumerate(batches, done):
             self.run_iter(index, batch)
         self.position = LoopPosition(self._epoch + 1, self._iter, validated=False)

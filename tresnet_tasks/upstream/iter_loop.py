@@ -16,6 +16,7 @@ from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner.base_loop import BaseLoop
 
 from .accumulation import accumulated_batches, begin_windows, optimizer_stepped
+from .device_copies import copied_ahead
 from .loop_position import LoopPosition, batches_from
 
 
@@ -93,7 +94,9 @@ class ResumableIterLoop(IterBasedTrainLoop):
             passes, start = 0, self._iter
         else:
             passes, start = divmod(self._iter, len(self.dataloader))
-        return batches_from(self.dataloader, passes, start)
+        batches = batches_from(self.dataloader, passes, start)
+        device = next(self.runner.model.parameters()).device
+        return copied_ahead(batches, self.dataloader, device)
 
     def _validate(self) -> None:
         """Validate if it is due."""

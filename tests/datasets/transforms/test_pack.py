@@ -17,11 +17,19 @@ def _pack(**results: Any) -> dict[str, Any]:
     return PackClsInputs()(dict(img=PIXELS, **results))
 
 
-def test_image_becomes_planes() -> None:
-    inputs = _pack()["inputs"]
+def test_image_becomes_a_view_of_its_pixels() -> None:
+    image = PIXELS.copy()
+    inputs = PackClsInputs()({"img": image})["inputs"]
     assert inputs.dtype == torch.uint8
-    assert inputs.is_contiguous()
+    assert inputs.data_ptr() == image.ctypes.data
     np.testing.assert_array_equal(inputs.numpy(), PIXELS.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kept", [PIXELS, np.ones((2, 20, 30, 3), np.uint8)[0]])
+def test_an_array_that_its_reader_keeps_is_not_shared(kept: np.ndarray) -> None:
+    kept = kept.view()
+    inputs = PackClsInputs()({"img": kept})["inputs"]
+    assert not np.shares_memory(inputs.numpy(), kept)
 
 
 def test_a_view_of_an_image() -> None:

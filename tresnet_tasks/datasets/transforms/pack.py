@@ -10,7 +10,6 @@ import torch
 
 from ...registry import TRANSFORMS
 from ...structures import ClsDataSample
-from ...upstream.opencv import cv2
 
 
 @TRANSFORMS.register_module()
@@ -39,7 +38,7 @@ class PackClsInputs:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack one sample."""
-        inputs = image_planes(results)
+        inputs = image_tensor(results)
         sample = ClsDataSample()
         for key in self.meta_keys:
             if key in results:
@@ -54,11 +53,12 @@ class PackClsInputs:
         return f"PackClsInputs(meta_keys={self.meta_keys}, labels={self.labels})"
 
 
-def image_planes(results: dict[str, Any]) -> torch.Tensor:
-    """Check ``results['img']``, note its size as ``img_shape``, and put its channels first.
+def image_tensor(results: dict[str, Any]) -> torch.Tensor:
+    """Check ``results['img']`` and note its size as ``img_shape``.
 
     Returns:
-        (3, H, W) uint8.
+        (3, H, W) uint8, a view of (H, W, 3) in memory: reordering the bytes would take longer than
+        anything else here, and nothing on the way to the device needs it.
 
     Raises:
         ValueError: if the image is not (H, W, 3) uint8.
@@ -81,7 +81,6 @@ def image_planes(results: dict[str, Any]) -> torch.Tensor:
             "the device."
         )
     results["img_shape"] = image.shape[:2]
-    planes = np.empty((3, *image.shape[:2]), dtype=np.uint8)
-    # A fifth of the time that NumPy or torch take to reorder the axes.
-    cv2.split(image, list(planes))
-    return torch.from_numpy(planes)
+    # A part of a larger array, or one that a reader keeps and must not share.
+    owned = image.flags.c_contiguous and image.flags.owndata and image.flags.writeable
+    return torch.from_numpy(image if owned else np.array(image, order="C")).permute(2, 0, 1)

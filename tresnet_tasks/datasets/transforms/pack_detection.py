@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...registry import TRANSFORMS
-from .pack import image_planes
+from .pack import image_tensor
 
 _FIELDS = {"gt_bboxes": "bboxes", "gt_bboxes_labels": "labels", "gt_masks": "masks"}
 
@@ -51,7 +51,7 @@ class PackDetSample:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack one sample."""
-        return {"inputs": image_planes(results), "data_samples": self.data_sample(results)}
+        return {"inputs": image_tensor(results), "data_samples": self.data_sample(results)}
 
     def data_sample(self, results: dict[str, Any]) -> Any:
         """The ``DetDataSample`` alone."""

@@ -9,7 +9,7 @@ import torch
 
 from ...registry import TRANSFORMS
 from ...structures import ClsDataSample, MultiTaskDataSample
-from .pack import image_planes
+from .pack import image_tensor
 from .pack_detection import PackDetSample
 
 
@@ -43,7 +43,7 @@ class PackTasks:
                 "PackTasks got labels that are of no head. It ends the pipeline of a JointDataset; "
                 "elsewhere use PackClsInputs or mmdet's PackDetInputs."
             )
-        inputs = image_planes(results)
+        inputs = image_tensor(results)
         height, width = results["img_shape"]
         full_height, full_width = results.get("ori_shape", (height, width))
         # mmdet divides predicted boxes by it
