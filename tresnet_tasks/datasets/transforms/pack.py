@@ -83,4 +83,5 @@ def image_tensor(results: dict[str, Any]) -> torch.Tensor:
     results["img_shape"] = image.shape[:2]
     # A part of a larger array, or one that a reader keeps and must not share.
     owned = image.flags.c_contiguous and image.flags.owndata and image.flags.writeable
-    return torch.from_numpy(image if owned else np.array(image, order="C")).permute(2, 0, 1)
+    pixels = image if owned else np.array(image, order="C")
+    return torch.from_numpy(pixels.transpose(2, 0, 1))
