@@ -1,16 +1,47 @@
-"""Fused pointwise work on CUDA, in Triton; the plain twin of each defines what it computes.
-
-They are used where ``TRESNET_TASKS_KERNELS=1`` is set, for CUDA tensors of float32, bfloat16 and
-float16. Off by default: they are tested in Triton's interpreter, and not measured on a GPU yet.
-"""
+"""Fused pointwise work on CUDA, in Triton; the plain twin of each defines what it computes."""
 
 from .abn import abn_backward, abn_backward_plain, abn_forward, abn_forward_plain
+from .activated import (
+    activated_forward,
+    activated_forward_plain,
+    activated_gradient,
+    activated_gradient_plain,
+    activated_sums,
+    activated_sums_plain,
+)
+from .addition import (
+    addition_forward,
+    addition_forward_plain,
+    addition_gradients,
+    addition_gradients_plain,
+    addition_sums,
+    addition_sums_plain,
+)
 from .availability import has_kernels
+from .blur import blur_pool, blur_pool_backward
+from .norm import InputGradient, Norm, terms_of_batch
 
 __all__ = [
+    "InputGradient",
+    "Norm",
     "abn_backward",
     "abn_backward_plain",
     "abn_forward",
     "abn_forward_plain",
+    "activated_forward",
+    "activated_forward_plain",
+    "activated_gradient",
+    "activated_gradient_plain",
+    "activated_sums",
+    "activated_sums_plain",
+    "addition_forward",
+    "addition_forward_plain",
+    "addition_gradients",
+    "addition_gradients_plain",
+    "addition_sums",
+    "addition_sums_plain",
+    "blur_pool",
+    "blur_pool_backward",
     "has_kernels",
+    "terms_of_batch",
 ]

@@ -1,0 +1,38 @@
+"""The kernels in Triton's interpreter: no GPU is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tresnet_tasks.kernels import availability
+
+
+@pytest.fixture
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Triton's kernels run as Python, on CPU tensors, while the test lasts."""
+    pytest.importorskip("triton", reason="triton has no build for this system")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setenv(availability.SWITCH, "1")
+    _forget()  # the choice is made at the import
+    yield
+    _forget()
+
+
+@pytest.fixture(params=[None, 32], ids=["large tiles", "small tiles"])
+def tiles(
+    request: pytest.FixtureRequest, interpreted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles as they are, and so small that a small image is cut into several."""
+    if request.param is not None:
+        from tresnet_tasks.kernels import tiles_triton
+
+        monkeypatch.setattr(tiles_triton, "_TILE", request.param)
+
+
+def _forget() -> None:
+    for name in list(sys.modules):
+        if name.startswith("tresnet_tasks.kernels.") and name.endswith("_triton"):
+            del sys.modules[name]
