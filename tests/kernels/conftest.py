@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 
@@ -27,9 +28,8 @@ def tiles(
 ) -> None:
     """Tiles as they are, and so small that a small image is cut into several."""
     if request.param is not None:
-        from tresnet_tasks.kernels import tiles_triton
-
-        monkeypatch.setattr(tiles_triton, "_TILE", request.param)
+        module = importlib.import_module("tresnet_tasks.kernels.tiles_triton")
+        monkeypatch.setattr(module, "_TILE", request.param)
 
 
 def _forget() -> None:
