@@ -1,4 +1,4 @@
-"""The kernels in Triton's interpreter: no GPU is needed."""
+"""The kernels without a GPU: in Triton's interpreter, or compiled for one that is not there."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from tresnet_tasks.kernels import availability
 
 
 @pytest.fixture
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Triton's kernels run as Python, on CPU tensors, while the test lasts."""
+def fresh_kernels() -> Iterator[None]:
+    """Kernels are imported anew by the test: what becomes of them is settled at their import."""
     pytest.importorskip("triton", reason="triton has no build for this system")
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.setenv(availability.SWITCH, "1")
-    _forget()  # the choice is made at the import
+    _forget()
     yield
     _forget()
+
+
+@pytest.fixture
+def interpreted(fresh_kernels: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's kernels run as Python, on CPU tensors, while the test lasts."""
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setenv(availability.SWITCH, "1")
 
 
 @pytest.fixture(params=[None, 32], ids=["large tiles", "small tiles"])

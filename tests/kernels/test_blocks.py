@@ -76,7 +76,7 @@ def _norms(block: nn.Module) -> list[ABN]:
 
 def _images(kind: str, layout: torch.memory_format = LAYOUTS[0], count: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(3, KINDS[kind][1], 7, 10, generator=generator)[:count]
+    x = torch.randn(3, KINDS[kind][1], 5, 6, generator=generator)[:count]
     return x.contiguous(memory_format=layout)
 
 
