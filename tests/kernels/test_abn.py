@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
@@ -15,18 +12,6 @@ from tresnet_tasks import kernels
 from tresnet_tasks.kernels import availability
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
-
-
-@pytest.fixture
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Triton's kernels run as Python, on CPU tensors, while the test lasts."""
-    pytest.importorskip("triton", reason="triton has no build for this system")
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.setenv(availability.SWITCH, "1")
-    module = "tresnet_tasks.kernels.abn_triton"
-    monkeypatch.delitem(sys.modules, module, raising=False)  # the choice is made at its import
-    yield
-    sys.modules.pop(module, None)
 
 
 def _tensors(layout: torch.memory_format, dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -46,7 +31,7 @@ def _tensors(layout: torch.memory_format, dtype: torch.dtype) -> tuple[Tensor, .
 @pytest.mark.parametrize("slope", [None, 1e-2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_forward_equals_its_twin(
-    interpreted: None, layout: torch.memory_format, slope: float | None, dtype: torch.dtype
+    tiles: None, layout: torch.memory_format, slope: float | None, dtype: torch.dtype
 ) -> None:
     _, *tensors = _tensors(layout, dtype)
     out = kernels.abn_forward(*tensors, slope)
@@ -60,7 +45,7 @@ def test_forward_equals_its_twin(
 @pytest.mark.parametrize("slope", [None, 1e-2])
 @pytest.mark.parametrize("of_batch", [True, False])
 def test_backward_equals_its_twin(
-    interpreted: None, layout: torch.memory_format, slope: float | None, of_batch: bool
+    tiles: None, layout: torch.memory_format, slope: float | None, of_batch: bool
 ) -> None:
     tensors = _tensors(layout, torch.float32)
     found = kernels.abn_backward(*tensors, slope, of_batch)
@@ -110,21 +95,3 @@ def test_what_has_no_kernel_falls_back_and_says_so_once(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not kernels.has_kernels(x)
-
-
-def test_the_memory_path_goes_through_the_kernels(interpreted: None) -> None:
-    from tresnet_tasks.backbones.residual_blocks import Bottleneck
-
-    def run() -> dict[str, Any]:
-        torch.manual_seed(0)
-        block = Bottleneck(8, 4, stride=2, slope=0.1, recompute=True)
-        x = torch.randn(2, 8, 6, 6)
-        out = block(x)
-        (out * torch.randn_like(out)).sum().backward()
-        return {"out": out.detach(), **{n: p.grad for n, p in block.named_parameters()}}
-
-    with_kernels = run()
-    assert "tresnet_tasks.kernels.abn_triton" in sys.modules
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(availability.SWITCH)
-        torch.testing.assert_close(with_kernels, run(), rtol=1e-4, atol=1e-4)

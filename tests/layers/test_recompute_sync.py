@@ -51,7 +51,12 @@ def _process(rank: int, first: int, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("first", [1, 0], ids=["1 and 3 images", "0 and 4 images"])
-def test_two_processes_are_one_with_all_images(first: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "as with kernels"])
+def test_two_processes_are_one_with_all_images(
+    first: int, fused: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if fused:
+        request.getfixturevalue("twins")  # which the processes inherit
     context: Any = multiprocessing.get_context("fork")
     processes = [context.Process(target=_process, args=(r, first, tmp_path)) for r in range(2)]
     for process in processes:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .norm import terms_of_batch
+
 
 def abn_forward_plain(
     x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inv_std: Tensor, slope: float | None
@@ -63,8 +65,7 @@ def abn_forward(
     """``abn_forward_plain`` as one kernel that reads x and writes the result; see `has_kernels`."""
     from .abn_triton import forward  # triton is there on CUDA machines alone
 
-    out: Tensor = forward(x, weight, bias, mean, inv_std, slope)
-    return out
+    return forward(x, (weight, bias, mean, inv_std), slope, blur=False, gate=None)
 
 
 def abn_backward(
@@ -79,9 +80,15 @@ def abn_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``abn_backward_plain`` as two kernels: the sums over a channel, then the gradient of x.
 
-    Both read the gradient and x; the sign under the activation is computed again.
+    Both read the gradient and x, the second writes; the sign under the activation is computed
+    again.
     """
-    from .abn_triton import backward
+    from .abn_triton import gradient, sums
 
-    d_x, d_weight, d_bias = backward(grad, x, weight, bias, mean, inv_std, slope, of_batch)
-    return d_x, d_weight, d_bias
+    norm = weight, bias, mean, inv_std
+    of_grad, of_product = (s[0] for s in sums(grad, x, norm, slope, blur=False, per_image=False))
+    d_weight = of_product * inv_std
+    count = x.numel() // x.shape[1]
+    terms = terms_of_batch(d_weight, of_grad, norm, count) if of_batch and count else None
+    d_x = gradient(grad, x, norm, slope, blur=False, gate=None, terms=terms)
+    return d_x, d_weight.to(weight.dtype), of_grad.to(bias.dtype)

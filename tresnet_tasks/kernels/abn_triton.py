@@ -1,171 +1,195 @@
-"""The Triton kernels of ``abn.py``, for contiguous and channels_last tensors alike.
+"""The Triton kernels of ``abn.py`` and ``activated.py``, one family.
 
-A tensor (N, C, H, W) is seen as P = N * H * W positions of C channels. A program works on a tile of
-``ROWS`` positions and ``COLS`` channels, shaped so that neighbours in memory are read together.
-Everything is computed in float32.
+A flag says at compile time whether there is an activation, a blur after it and a gate after that.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-_SPLITS = 64  # programs that share the sum over one channel
+from .blur_triton import load_transposed, reflected, weight_read
+from .norm import Norm
+from .tiles_triton import (
+    laid_out,
+    load_tile,
+    load_vector,
+    memory_format,
+    offsets_of,
+    sum_rows,
+    tile_of,
+    tiling,
+    vectors,
+)
 
 
 @triton.jit
-def _offsets(rows, cols, area, stride_n, stride_c, stride_p):  # type: ignore[no-untyped-def]
-    rows = rows.to(tl.int64)
-    position = rows // area * stride_n + rows % area * stride_p
-    return position[:, None] + cols[None, :] * stride_c
-
-
-@triton.jit
-def _add(a, b):  # type: ignore[no-untyped-def]
-    return a + b
-
-
-@triton.jit
-def _grad_before(  # type: ignore[no-untyped-def]
-    grad, normed, weight, bias, slope, ACTIVATED: tl.constexpr
+def _load_activated(  # type: ignore[no-untyped-def]
+    x, offsets, inside, scale, shift, centre, slope, ACTIVATED: tl.constexpr
 ):
-    """The gradient under the activation, where the value is normed * weight + bias."""
+    value = (load_tile(x, offsets, inside) - centre) * scale + shift
     if ACTIVATED:
-        value = normed * weight[None, :] + bias[None, :]
-        grad = tl.where(value > 0, grad, grad * slope)
-    return grad
+        value = tl.where(value > 0, value, value * slope)
+    return value
 
 
 @triton.jit
 def _forward_kernel(  # type: ignore[no-untyped-def]
-    x, out, weight, bias, mean, inv_std, slope, positions, channels, area, stride_n, stride_c,
-    stride_p, ACTIVATED: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+    x, out, weight, bias, mean, inv_std, gate, slope, height, width, area, out_area, channels,
+    tiles, ACTIVATED: tl.constexpr, BLURRED: tl.constexpr, GATED: tl.constexpr, LAST: tl.constexpr,
+    ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    image, rows = tile_of(tl.program_id(0), tiles, ROWS)
     cols = tl.program_id(1) * COLS + tl.arange(0, COLS)
     here = cols < channels
-    inside = (rows < positions)[:, None] & here[None, :]
-    offsets = _offsets(rows, cols, area, stride_n, stride_c, stride_p)
-    scale = tl.load(inv_std + cols, here, 0.0) * tl.load(weight + cols, here, 0.0)
-    shift = tl.load(bias + cols, here, 0.0)
-    centre = tl.load(mean + cols, here, 0.0)
-    value = tl.load(x + offsets, inside, 0.0).to(tl.float32)
-    value = (value - centre[None, :]) * scale[None, :] + shift[None, :]
-    if ACTIVATED:
-        value = tl.where(value > 0, value, value * slope)
+    centre, shift = load_vector(mean, cols, here), load_vector(bias, cols, here)
+    scale = load_vector(inv_std, cols, here) * load_vector(weight, cols, here)
+    inside = (rows < out_area)[:, None] & here[None, :]
+    if BLURRED:
+        out_width = (width + 1) // 2
+        value = tl.full((ROWS, COLS), 0.0, tl.float32)
+        for i in tl.static_range(3):
+            for j in tl.static_range(3):
+                y = reflected(rows // out_width * 2 + (i - 1), height)
+                at = y * width + reflected(rows % out_width * 2 + (j - 1), width)
+                offsets = offsets_of(image, at, cols, area, channels, LAST)
+                value += _load_activated(
+                    x, offsets, inside, scale, shift, centre, slope, ACTIVATED
+                ) * ((1 + i % 2) * (1 + j % 2) / 16)  # fmt: skip
+    else:
+        offsets = offsets_of(image, rows, cols, area, channels, LAST)
+        value = _load_activated(x, offsets, inside, scale, shift, centre, slope, ACTIVATED)
+    if GATED:
+        value = value * load_vector(gate + image * channels, cols, here)
+    offsets = offsets_of(image, rows, cols, out_area, channels, LAST)
     tl.store(out + offsets, value.to(out.dtype.element_ty), inside)
 
 
 @triton.jit
 def _sums_kernel(  # type: ignore[no-untyped-def]
-    grad, x, sums, weight, bias, mean, inv_std, slope, positions, channels, area, stride_n,
-    stride_c, stride_p, ACTIVATED: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+    grad, x, sums, weight, bias, mean, inv_std, slope, height, width, area, channels, tiles,
+    group_tiles, splits, ACTIVATED: tl.constexpr, BLURRED: tl.constexpr, GRADED: tl.constexpr,
+    LAST: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
+    group = tl.program_id(0) // splits
     cols = tl.program_id(1) * COLS + tl.arange(0, COLS)
     here = cols < channels
-    scale = tl.load(weight + cols, here, 0.0)
-    shift = tl.load(bias + cols, here, 0.0)
-    centre = tl.load(mean + cols, here, 0.0)
-    spread = tl.load(inv_std + cols, here, 0.0)
-    of_weight = tl.full((COLS,), 0.0, tl.float32)
-    of_bias = tl.full((COLS,), 0.0, tl.float32)
-    for first in range(tl.program_id(0) * ROWS, positions, tl.num_programs(0) * ROWS):
-        rows = first + tl.arange(0, ROWS)
-        inside = (rows < positions)[:, None] & here[None, :]
-        offsets = _offsets(rows, cols, area, stride_n, stride_c, stride_p)
-        normed = tl.load(x + offsets, inside, 0.0).to(tl.float32)
-        normed = (normed - centre[None, :]) * spread[None, :]
-        before = tl.load(grad + offsets, inside, 0.0).to(tl.float32)
-        before = _grad_before(before, normed, scale, shift, slope, ACTIVATED)
-        of_weight += tl.reduce(before * normed, 0, _add)
-        of_bias += tl.reduce(before, 0, _add)
-    place = sums + tl.program_id(0) * 2 * channels + cols
-    tl.store(place, of_weight, here)
-    tl.store(place + channels, of_bias, here)
+    centre, shift = load_vector(mean, cols, here), load_vector(bias, cols, here)
+    scale = load_vector(inv_std, cols, here) * load_vector(weight, cols, here)
+    of_grad = tl.full((ROWS, COLS), 0.0, tl.float32)
+    of_product = tl.full((ROWS, COLS), 0.0, tl.float32)
+    for step in range(tl.program_id(0) % splits, group_tiles, splits):
+        image, rows = tile_of(group * group_tiles + step, tiles, ROWS)
+        inside = (rows < area)[:, None] & here[None, :]
+        offsets = offsets_of(image, rows, cols, area, channels, LAST)
+        centred = load_tile(x, offsets, inside) - centre
+        if not GRADED:
+            before = tl.where(inside, 1.0, 0.0)
+            if BLURRED:
+                before = before * weight_read(rows, height, width)
+        elif BLURRED:
+            before = load_transposed(
+                grad, image, rows, cols, inside, height, width, channels, LAST
+            )  # fmt: skip
+        else:
+            before = load_tile(grad, offsets, inside)
+        if ACTIVATED:
+            before = tl.where(centred * scale + shift > 0, before, before * slope)
+        of_grad += before
+        of_product += before * centred
+    place = sums + tl.program_id(0).to(tl.int64) * 2 * channels + cols
+    tl.store(place, sum_rows(of_grad), here)
+    tl.store(place + channels, sum_rows(of_product), here)
 
 
 @triton.jit
-def _grad_kernel(  # type: ignore[no-untyped-def]
-    grad, x, out, sums, weight, bias, mean, inv_std, slope, share, positions, channels, area,
-    stride_n, stride_c, stride_p, ACTIVATED: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
+def _gradient_kernel(  # type: ignore[no-untyped-def]
+    grad, x, out, weight, bias, mean, inv_std, of_x, constant, gate, offset, slope, height, width,
+    area, channels, tiles, ACTIVATED: tl.constexpr, BLURRED: tl.constexpr, GATED: tl.constexpr,
+    OF_BATCH: tl.constexpr, LAST: tl.constexpr, ROWS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    image, rows = tile_of(tl.program_id(0), tiles, ROWS)
     cols = tl.program_id(1) * COLS + tl.arange(0, COLS)
     here = cols < channels
-    inside = (rows < positions)[:, None] & here[None, :]
-    offsets = _offsets(rows, cols, area, stride_n, stride_c, stride_p)
-    scale = tl.load(weight + cols, here, 0.0)
-    shift = tl.load(bias + cols, here, 0.0)
-    centre = tl.load(mean + cols, here, 0.0)
-    spread = tl.load(inv_std + cols, here, 0.0)
-    # share is 1 / positions, or 0 where mean and inv_std do not depend on x.
-    of_weight = tl.load(sums + cols, here, 0.0) * share
-    of_bias = tl.load(sums + channels + cols, here, 0.0) * share
-    normed = tl.load(x + offsets, inside, 0.0).to(tl.float32)
-    normed = (normed - centre[None, :]) * spread[None, :]
-    before = tl.load(grad + offsets, inside, 0.0).to(tl.float32)
-    before = _grad_before(before, normed, scale, shift, slope, ACTIVATED)
-    before = before - of_bias[None, :] - normed * of_weight[None, :]
-    before = before * (spread * scale)[None, :]
+    inside = (rows < area)[:, None] & here[None, :]
+    offsets = offsets_of(image, rows, cols, area, channels, LAST)
+    scale = load_vector(inv_std, cols, here) * load_vector(weight, cols, here)
+    if BLURRED:
+        before = load_transposed(grad, image, rows, cols, inside, height, width, channels, LAST)
+    else:
+        before = load_tile(grad, offsets, inside)
+    if GATED:
+        added = load_vector(offset + image * channels, cols, here)
+        if BLURRED:
+            added = added * weight_read(rows, height, width)
+        before = before * load_vector(gate + image * channels, cols, here) + added
+    if ACTIVATED or OF_BATCH:
+        centred = load_tile(x, offsets, inside) - load_vector(mean, cols, here)
+    if ACTIVATED:
+        value = centred * scale + load_vector(bias, cols, here)
+        before = tl.where(value > 0, before, before * slope)
+    before = before * scale
+    if OF_BATCH:
+        before += load_vector(of_x, cols, here) * centred + load_vector(constant, cols, here)
     tl.store(out + offsets, before.to(out.dtype.element_ty), inside)
 
 
-def forward(
-    x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inv_std: Tensor, slope: float | None
-) -> Tensor:
-    """See ``abn_forward_plain``; x contiguous or channels_last."""
-    out = torch.empty_like(x)
-    if x.numel():
-        shape, tile, grid = _plan(x)
-        vectors = _float32(weight, bias, mean, inv_std)
-        _forward_kernel[grid](x, out, *vectors, slope or 0.0, *shape, slope is not None, *tile)
+def forward(x: Tensor, norm: Norm, slope: float | None, blur: bool, gate: Tensor | None) -> Tensor:
+    """See ``activated_forward_plain``."""
+    n, channels, height, width = x.shape
+    shape = (n, channels, (height + 1) // 2, (width + 1) // 2) if blur else x.shape
+    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
+    if out.numel():
+        # In the layout of x: a result of one position has both.
+        cut = tiling(shape, memory_format(x))
+        _forward_kernel[cut.grid](
+            x, out, *vectors(*norm, gate), slope or 0.0, height, width, height * width,
+            shape[2] * shape[3], channels, cut.tiles, slope is not None, blur, gate is not None,
+            *cut.layout,
+        )  # fmt: skip
     return out
 
 
-def backward(
+def sums(
+    grad: Tensor | None, x: Tensor, norm: Norm, slope: float | None, blur: bool, per_image: bool
+) -> tuple[Tensor, Tensor]:
+    """See ``activated_sums_plain``."""
+    n, channels, height, width = x.shape
+    if not x.numel():
+        zeros = norm[0].new_zeros(n if per_image else 1, channels)
+        return zeros, zeros
+    cut = tiling(x.shape, memory_format(x))
+    groups, tiles, splits = cut.shares(per_image)
+    parts = x.new_empty((groups, splits, 2, channels), dtype=torch.float32)
+    _sums_kernel[(groups * splits, cut.strips)](
+        None if grad is None else laid_out(grad, x), x, parts, *vectors(*norm), slope or 0.0,
+        height, width, height * width, channels, cut.tiles, tiles, splits, slope is not None, blur,
+        grad is not None, *cut.layout,
+    )  # fmt: skip
+    of_grad, of_product = parts.sum(1).unbind(1)
+    return of_grad, of_product
+
+
+def gradient(
     grad: Tensor,
     x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    mean: Tensor,
-    inv_std: Tensor,
+    norm: Norm,
     slope: float | None,
-    of_batch: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See ``abn_backward_plain``; x contiguous or channels_last."""
+    blur: bool,
+    gate: tuple[Tensor, Tensor] | None,
+    terms: tuple[Tensor, Tensor] | None,
+) -> Tensor:
+    """See ``activated_gradient_plain``."""
     out = torch.empty_like(x)
-    if not x.numel():
-        return out, torch.zeros_like(weight), torch.zeros_like(bias)
-    grad = grad.expand_as(x)
-    if grad.stride() != x.stride():
-        grad = torch.empty_like(x).copy_(grad)
-    shape, tile, grid = _plan(x)
-    vectors = _float32(weight, bias, mean, inv_std)
-    rest = (slope or 0.0, *shape, slope is not None, *tile)
-    splits = min(_SPLITS, grid[0])
-    partial = x.new_empty((splits, 2, x.shape[1]), dtype=torch.float32)
-    _sums_kernel[(splits, grid[1])](grad, x, partial, *vectors, *rest)
-    sums = partial.sum(0)
-    share = x.shape[1] / x.numel() if of_batch else 0.0
-    _grad_kernel[grid](grad, x, out, sums, *vectors, rest[0], share, *rest[1:])
-    return out, sums[0].to(weight.dtype), sums[1].to(bias.dtype)
-
-
-def _plan(x: Tensor) -> tuple[tuple[int, ...], tuple[int, int], tuple[int, int]]:
-    """What a kernel is told of a tensor: sizes and strides, the tile, the grid of programs."""
-    n, channels, height, width = x.shape
-    positions, area = n * height * width, height * width
-    if x.is_contiguous():
-        strides, tile = (channels * area, area, 1), (1024, 1)
-    else:  # channels_last
-        strides, tile = (area * channels, 1, channels), (32, 64)
-    grid = (triton.cdiv(positions, tile[0]), triton.cdiv(channels, tile[1]))
-    return (positions, channels, area, *strides), tile, grid
-
-
-def _float32(*vectors: Tensor) -> list[Any]:
-    return [vector.float().contiguous() for vector in vectors]
+    _, channels, height, width = x.shape
+    if x.numel():
+        cut = tiling(x.shape, memory_format(x))
+        small = vectors(*norm, *(terms or (None, None)), *(gate or (None, None)))
+        _gradient_kernel[cut.grid](
+            laid_out(grad, x), x, out, *small, slope or 0.0, height, width, height * width,
+            channels, cut.tiles, slope is not None, blur, gate is not None, terms is not None,
+            *cut.layout,
+        )  # fmt: skip
+    return out

@@ -7,7 +7,8 @@ for the backward pass. Nothing is approximated or inverted: the recomputed value
 Each of the autograd functions here has one file: :mod:`abn_conv`, :mod:`abn_add`,
 :mod:`bottleneck_end`, :mod:`pooled_conv`. What they are made of are descriptions with a ``forward``
 and a ``backward`` over plain tensors: :mod:`normalisation`, :mod:`gate`, :mod:`activated`,
-:mod:`addition`.
+:mod:`addition`. The last two have a fused form each, :mod:`fused_activated` and
+:mod:`fused_addition`, which is taken where there are kernels.
 """
 
 from .abn_add import abn_add

@@ -9,6 +9,7 @@ from torch.autograd import Function
 
 from ..abn import ABN
 from .addition import Addition, addition
+from .fused_addition import FusedAddition
 from .second_derivative import refuse_second_derivative
 
 
@@ -42,7 +43,7 @@ class ABNAdd(Function):
     """An addition; its output is kept, which the next block keeps anyway."""
 
     @staticmethod
-    def forward(ctx: Any, part: Addition, *tensors: Tensor) -> Tensor:
+    def forward(ctx: Any, part: Addition | FusedAddition, *tensors: Tensor) -> Tensor:
         """Compute it, keeping the arguments."""
         ctx.part = part
         out = part.forward(*tensors)

@@ -10,6 +10,7 @@ from torch.autograd import Function
 from ..conv_abn import ConvABN
 from .activated import Activated, activated
 from .convolution import conv2d, conv2d_backward
+from .fused_activated import FusedActivated
 from .second_derivative import refuse_second_derivative
 
 
@@ -33,7 +34,9 @@ class ABNConv(Function):
     """conv(activated(x)); the input of the convolution is computed again for its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, part: Activated, weight: Tensor, *tensors: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, part: Activated | FusedActivated, weight: Tensor, *tensors: Tensor
+    ) -> Tensor:
         """Compute it, keeping the arguments."""
         ctx.part = part
         ctx.save_for_backward(weight, *tensors)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..blur_pool import BlurPool, blur_pool, blur_pool_backward
+from ...kernels import blur_pool, blur_pool_backward, has_kernels
+from ..blur_pool import BlurPool
 from ..conv_abn import ConvABN
-from .gate import GateTensors, GateValues, gate_backward, gate_forward, gate_tensors
-from .normalisation import Normalisation, NormTensors, normalisation
+from .arguments import ActivatedTensors
+from .fused_activated import FusedActivated
+from .gate import GateValues, gate_backward, gate_forward, gate_tensors
+from .normalisation import Normalisation, normalisation
 
 
 class ActivatedValues(NamedTuple):
@@ -35,7 +37,7 @@ class Activated(NamedTuple):
 
     def forward(self, *tensors: Any) -> ActivatedValues:
         """Compute every step."""
-        x, norm, kernel, se = self._named(tensors)
+        x, norm, kernel, se = ActivatedTensors.named(tensors)
         normed = self.norm.forward(x, norm)
         blurred = normed if kernel is None else blur_pool(normed, kernel)
         if se is None:
@@ -47,7 +49,7 @@ class Activated(NamedTuple):
         self, grad: Tensor, values: ActivatedValues, *tensors: Any
     ) -> tuple[Tensor | None, ...]:
         """Gradients of the tensors; ``grad``, that of ``values.out``, is used up."""
-        x, norm, kernel, se = self._named(tensors)
+        x, norm, kernel, se = ActivatedTensors.named(tensors)
         d_se: tuple[Tensor, ...] = ()
         if se is not None and values.gate is not None:
             d_gate = (grad * values.blurred).sum((2, 3))
@@ -58,18 +60,10 @@ class Activated(NamedTuple):
             grad = blur_pool_backward(grad, values.normed, kernel)
         return (*self.norm.backward(grad, x, values.normed, norm), None, None, None, None, *d_se)
 
-    @staticmethod
-    def _named(
-        tensors: Sequence[Any],
-    ) -> tuple[Tensor, NormTensors, Tensor | None, GateTensors | None]:
-        x, *norm = tensors[:6]
-        se = GateTensors(*tensors[7:]) if len(tensors) > 7 else None
-        return x, NormTensors(*norm), tensors[6], se
-
 
 def activated(
     x: Tensor, step: ConvABN, se: nn.Module | None = None
-) -> tuple[Activated, tuple[Tensor | None, ...]]:
+) -> tuple[Activated | FusedActivated, tuple[Tensor | None, ...]]:
     """Describe what follows the convolution of ``step``; give the tensors of that.
 
     Args:
@@ -80,4 +74,7 @@ def activated(
     norm, norm_tensors = normalisation(step.bn, x)
     kernel = step.aa.kernel.to(x.dtype) if isinstance(step.aa, BlurPool) else None
     gate = gate_tensors(se, x.dtype)
-    return Activated(norm), (x, *norm_tensors, kernel, *gate)
+    # A row of one cannot be reflected, which torch's operator says.
+    fused = (kernel is None or min(x.shape[2:]) > 1) and has_kernels(x)
+    described = FusedActivated(norm) if fused else Activated(norm)
+    return described, (x, *norm_tensors, kernel, *gate)

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..abn import ABN
-from .gate import GateTensors, gate_backward, gate_forward, gate_tensors
-from .normalisation import Normalisation, NormTensors, normalisation
-
-
-class _Named(NamedTuple):
-    x: Tensor
-    norm: NormTensors
-    shortcut: Tensor
-    shortcut_norm: NormTensors
-    scale: Tensor | None
-    se: GateTensors | None
+from .arguments import AdditionTensors
+from .fused_addition import FusedAddition, has_fused_addition
+from .gate import gate_backward, gate_forward, gate_tensors
+from .normalisation import Normalisation, normalisation
 
 
 class Addition(NamedTuple):
@@ -38,7 +30,7 @@ class Addition(NamedTuple):
 
     def forward(self, *tensors: Any) -> Tensor:
         """(N, C, H, W); a branch that comes normalised is used up."""
-        named = self._named(tensors)
+        named = AdditionTensors.named(tensors)
         branch = named.x if self.norm is None else self.norm.forward(named.x, named.norm)
         shortcut = named.shortcut
         if self.shortcut_norm is not None:
@@ -52,7 +44,7 @@ class Addition(NamedTuple):
 
     def backward(self, grad: Tensor, out: Tensor, *tensors: Any) -> tuple[Tensor | None, ...]:
         """Gradients of the tensors, from that of the output ``out``."""
-        named = self._named(tensors)
+        named = AdditionTensors.named(tensors)
         grad = torch.ops.aten.threshold_backward(grad, out, 0)
         of_shortcut: tuple[Tensor | None, ...] = (grad, None, None)
         if self.shortcut_norm is not None:
@@ -75,17 +67,6 @@ class Addition(NamedTuple):
         d_norm = self.norm.backward(d_branch, named.x, None, named.norm)
         return (*d_norm, *nothing, *of_shortcut, *nothing, None, *d_se)
 
-    @staticmethod
-    def _named(tensors: Sequence[Any]) -> _Named:
-        return _Named(
-            tensors[0],
-            NormTensors(*tensors[1:6]),
-            tensors[6],
-            NormTensors(*tensors[7:12]),
-            tensors[12],
-            GateTensors(*tensors[13:]) if len(tensors) > 13 else None,
-        )
-
 
 def addition(
     x: Tensor,
@@ -94,7 +75,7 @@ def addition(
     drop_path: nn.Module,
     shortcut: Tensor,
     shortcut_norm: ABN | None,
-) -> tuple[Addition, tuple[Tensor | None, ...]]:
+) -> tuple[Addition | FusedAddition, tuple[Tensor | None, ...]]:
     """Describe the end of a block, see ``abn_add``; give the tensors of that."""
     described: Normalisation | None = None
     other: Normalisation | None = None
@@ -109,4 +90,9 @@ def addition(
         # The factors that it would multiply the images with, drawn as it draws them.
         scale = drop_path(x.new_ones(len(x), 1, 1, 1))
     gate = gate_tensors(se, x.dtype)
-    return Addition(described, other), (x, *tensors, shortcut, *other_tensors, scale, *gate)
+    part: Addition | FusedAddition
+    if described is not None and has_fused_addition(x, described, shortcut, other):
+        part = FusedAddition(described, other)
+    else:
+        part = Addition(described, other)
+    return part, (x, *tensors, shortcut, *other_tensors, scale, *gate)

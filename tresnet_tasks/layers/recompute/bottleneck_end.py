@@ -13,6 +13,8 @@ from ..conv_abn import ConvABN
 from .activated import Activated, activated
 from .addition import Addition, addition
 from .convolution import conv2d, conv2d_backward
+from .fused_activated import FusedActivated
+from .fused_addition import FusedAddition
 from .pointwise_norm import PointwiseNorm, follows_from_input, pointwise_norm
 from .second_derivative import refuse_second_derivative
 
@@ -65,7 +67,12 @@ class NarrowEnd(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, before: Activated, after: Addition, narrow: Tensor, split: int, *tensors: Tensor
+        ctx: Any,
+        before: Activated | FusedActivated,
+        after: Addition | FusedAddition,
+        narrow: Tensor,
+        split: int,
+        *tensors: Tensor,
     ) -> Tensor:
         """Compute it; the tensors are those of norm, ``split`` of before, the rest of after."""
         norm, rest = PointwiseNorm(*tensors[:6]), tensors[6 + split :]
@@ -94,8 +101,8 @@ class BottleneckEnd(Function):
     @staticmethod
     def forward(
         ctx: Any,
-        before: Activated,
-        after: Addition,
+        before: Activated | FusedActivated,
+        after: Addition | FusedAddition,
         weight: Tensor,
         split: int,
         keep: bool,

@@ -38,7 +38,11 @@ def gate_tensors(se: nn.Module | None, dtype: torch.dtype) -> tuple[Tensor, ...]
 
 def gate_forward(x: Tensor, se: GateTensors) -> GateValues:
     """The gate of (N, C, H, W), from its channel means."""
-    mean = x.mean((2, 3))
+    return gate_of_mean(x.mean((2, 3)), se)
+
+
+def gate_of_mean(mean: Tensor, se: GateTensors) -> GateValues:
+    """The gate of channel means (N, C)."""
     hidden = F.linear(mean, se.weight1, se.bias1).relu_()
     return GateValues(mean, hidden, F.linear(hidden, se.weight2, se.bias2).sigmoid_())
 

@@ -7,7 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed
 
-from ...kernels import abn_backward, abn_forward, abn_forward_plain, has_kernels
+from ...kernels import (
+    abn_backward,
+    abn_forward,
+    abn_forward_plain,
+    has_kernels,
+    terms_of_batch,
+)
 from ..abn import ABN
 from ..global_moments import sum_over_processes
 from ..moments import channel_moments
@@ -68,6 +74,25 @@ class Normalisation(NamedTuple):
         if norm.total is not None:
             return _backward_of_all(grad, x, norm, norm.total)
         return _backward(grad, x, norm, self.of_batch)
+
+    def terms(
+        self, d_weight: Tensor, d_bias: Tensor, x: Tensor, norm: NormTensors
+    ) -> tuple[Tensor, Tensor] | None:
+        """What ``terms_of_batch`` says; None where mean and inv_std do not depend on x.
+
+        Args:
+            d_weight: (C,), of this process.
+            d_bias: (C,), of this process.
+            x: the input.
+            norm: as in ``forward``.
+        """
+        if not self.of_batch:
+            return None
+        count: Tensor | int = x.numel() // x.shape[1]
+        if norm.total is not None:
+            count = norm.total
+            d_weight, d_bias = sum_over_processes(torch.stack([d_weight, d_bias]))
+        return terms_of_batch(d_weight, d_bias, norm[:4], count)
 
 
 def normalisation(abn: ABN, x: Tensor) -> tuple[Normalisation, NormTensors]:
