@@ -1,7 +1,8 @@
 """Fused pointwise work on CUDA, in Triton; the plain twin of each defines what it computes.
 
 They are used where ``TRESNET_TASKS_KERNELS=1`` is set, for CUDA tensors of float32, bfloat16 and
-float16. Off by default: they are tested in Triton's interpreter, and not measured on a GPU.
+float16. Off by default: they are tested in Triton's interpreter and compiled for GPUs, where nothing
+has been measured.
 
 What they are for: an operator reads and writes whole tensors, a kernel each of them once. Tensors of
 full size read and written, counted from the code, the statistics and what is computed again for the
