@@ -23,7 +23,7 @@ def overview() -> str:
     lines = [str(__doc__)]
     for name in names():
         doc = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))) or ""
-        lines.append(f"  {name:<8}{doc.partition(chr(10))[0]}")
+        lines.append(f"  {name:<12}{doc.partition(chr(10))[0]}")
     return "\n".join(lines)
 
 
