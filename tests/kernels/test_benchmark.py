@@ -31,7 +31,18 @@ def test_kernels_and_operators_agree(
 ) -> None:
     monkeypatch.setattr(benchmark, "_CHANNELS", {6: 4})
     out = tmp_path / "kernels.json"
-    small = ("--batch-size", "2", "--dtype", "fp32", "--device", "cpu", "--out", str(out))
+    small = (
+        "--batch-size",
+        "2",
+        "--dtype",
+        "fp32",
+        "--device",
+        "cpu",
+        "--out",
+        str(out),
+        "--sizes",
+        "6",
+    )
     assert benchmark.main([*small, "--layouts", layout]) == 0
     rows = json.loads(out.read_text())["rows"]
     assert len(rows) == 10

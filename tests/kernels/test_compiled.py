@@ -102,6 +102,21 @@ def test_addition(compiled: list[Any], layout: torch.memory_format, tmp_path: Pa
     _check(compiled, tmp_path, wide=True)
 
 
+@pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION")
+def test_sizes_of_one(compiled: list[Any]) -> None:
+    """Triton makes constants of them."""
+    activated = importlib.import_module("tresnet_tasks.kernels.abn_triton")
+    added = importlib.import_module("tresnet_tasks.kernels.addition_triton")
+    x, vector = torch.zeros(1, 1, 1, 1, dtype=torch.float16), torch.zeros(1)
+    activated.forward(x, (vector,) * 4, 1e-3, False, None)
+    activated.sums(x, x, (vector,) * 4, 1e-3, False, False)
+    activated.gradient(x, x, (vector,) * 4, 1e-3, False, None, None)
+    added.forward(x, (vector,) * 4, x, None, None)
+    added.sums(x, x, x, vector, x, None)
+    added.gradients(x, x, x, x, InputGradient(vector[None], None, vector[None], vector), None)
+    assert len(compiled) == 6
+
+
 def _check(compiled: list[Any], folder: Path, wide: bool) -> None:
     """No kernel spills registers; images are read and written 16 bytes at a time if ``wide``."""
     tools = Path(importlib.import_module("triton").__file__ or "").parent / "backends/nvidia/bin"

@@ -35,7 +35,8 @@ def test_all_batches_come_in_order_and_the_next_is_fetched_before_each(as_list: 
 
 def test_no_batches_and_batches_of_another_kind() -> None:
     assert list(one_ahead(iter([]), CPU)) == []
-    assert list(one_ahead(iter([[1], [2]]), CPU)) == [[1], [2]]
+    others: list[Any] = [[1], {"images": 2}, {"inputs": {"teacher": [3]}}, {"inputs": None}]
+    assert list(one_ahead(iter(others), CPU)) == others
 
 
 def test_without_a_gpu_batches_are_left_alone() -> None:

@@ -18,6 +18,7 @@ from .tiles_triton import (
     load_vector,
     memory_format,
     offsets_of,
+    on_device_of,
     sum_rows,
     tile_of,
     tiling,
@@ -144,11 +145,12 @@ def forward(x: Tensor, norm: Norm, slope: float | None, blur: bool, gate: Tensor
     if out.numel():
         # In the layout of x: a result of one position has both.
         cut = tiling(shape, memory_format(x))
-        _forward_kernel[cut.grid](
-            x, out, *vectors(*norm, gate), slope or 0.0, height, width, height * width,
-            shape[2] * shape[3], channels, cut.tiles, slope is not None, blur, gate is not None,
-            *cut.layout,
-        )  # fmt: skip
+        with on_device_of(x):
+            _forward_kernel[cut.grid](
+                x, out, *vectors(*norm, gate), slope or 0.0, height, width, height * width,
+                shape[2] * shape[3], channels, cut.tiles, slope is not None, blur, gate is not None,
+                *cut.layout,
+            )  # fmt: skip
     return out
 
 
@@ -163,11 +165,12 @@ def sums(
     cut = tiling(x.shape, memory_format(x))
     groups, tiles, splits = cut.shares(per_image)
     parts = x.new_empty((groups, splits, 2, channels), dtype=torch.float32)
-    _sums_kernel[(groups * splits, cut.strips)](
-        None if grad is None else laid_out(grad, x), x, parts, *vectors(*norm), slope or 0.0,
-        height, width, height * width, channels, cut.tiles, tiles, splits, slope is not None, blur,
-        grad is not None, *cut.layout,
-    )  # fmt: skip
+    with on_device_of(x):
+        _sums_kernel[(groups * splits, cut.strips)](
+            None if grad is None else laid_out(grad, x), x, parts, *vectors(*norm), slope or 0.0,
+            height, width, height * width, channels, cut.tiles, tiles, splits, slope is not None,
+            blur, grad is not None, *cut.layout,
+        )  # fmt: skip
     of_grad, of_product = parts.sum(1).unbind(1)
     return of_grad, of_product
 
@@ -187,9 +190,10 @@ def gradient(
     if x.numel():
         cut = tiling(x.shape, memory_format(x))
         small = vectors(*norm, *(terms or (None, None)), *(gate or (None, None)))
-        _gradient_kernel[cut.grid](
-            laid_out(grad, x), x, out, *small, slope or 0.0, height, width, height * width,
-            channels, cut.tiles, slope is not None, blur, gate is not None, terms is not None,
-            *cut.layout,
-        )  # fmt: skip
+        with on_device_of(x):
+            _gradient_kernel[cut.grid](
+                laid_out(grad, x), x, out, *small, slope or 0.0, height, width, height * width,
+                channels, cut.tiles, slope is not None, blur, gate is not None, terms is not None,
+                *cut.layout,
+            )  # fmt: skip
     return out

@@ -18,6 +18,7 @@ from .tiles_triton import (
     load_vector,
     memory_format,
     offsets_of,
+    on_device_of,
     sum_rows,
     tile_of,
     tiling,
@@ -127,10 +128,11 @@ def forward(
     if x.numel():
         cut = tiling(x.shape, memory_format(x))
         small = vectors(*norm, *(shortcut_norm or (None,) * 4), factor)
-        _forward_kernel[cut.grid](
-            x, laid_out(shortcut, x), out, *small, x.shape[2] * x.shape[3], x.shape[1], cut.tiles,
-            shortcut_norm is not None, factor is not None, *cut.layout,
-        )  # fmt: skip
+        with on_device_of(x):
+            _forward_kernel[cut.grid](
+                x, laid_out(shortcut, x), out, *small, x.shape[2] * x.shape[3], x.shape[1],
+                cut.tiles, shortcut_norm is not None, factor is not None, *cut.layout,
+            )  # fmt: skip
     return out
 
 
@@ -144,11 +146,12 @@ def sums(
     cut = tiling(x.shape, memory_format(x))
     _, tiles, splits = cut.shares(per_image=True)
     parts = x.new_empty((n, splits, 4, channels), dtype=torch.float32)
-    _sums_kernel[(n * splits, cut.strips)](
-        laid_out(grad, x), laid_out(out, x), x, laid_out(shortcut, x), parts,
-        *vectors(mean, mean2), x.shape[2] * x.shape[3], channels, tiles, splits,
-        mean2 is not None, *cut.layout,
-    )  # fmt: skip
+    with on_device_of(x):
+        _sums_kernel[(n * splits, cut.strips)](
+            laid_out(grad, x), laid_out(out, x), x, laid_out(shortcut, x), parts,
+            *vectors(mean, mean2), x.shape[2] * x.shape[3], channels, tiles, splits,
+            mean2 is not None, *cut.layout,
+        )  # fmt: skip
     return parts.sum(1).unbind(1)
 
 
@@ -165,9 +168,11 @@ def gradients(
     if x.numel():
         cut = tiling(x.shape, memory_format(x))
         other = of_shortcut or (None,) * 4
-        _gradients_kernel[cut.grid](
-            laid_out(grad, x), laid_out(out, x), x, laid_out(shortcut, x), d_x, d_shortcut,
-            *vectors(*of_branch, *other), x.shape[2] * x.shape[3], x.shape[1], cut.tiles,
-            of_branch[1] is not None, of_shortcut is not None, other[1] is not None, *cut.layout,
-        )  # fmt: skip
+        with on_device_of(x):
+            _gradients_kernel[cut.grid](
+                laid_out(grad, x), laid_out(out, x), x, laid_out(shortcut, x), d_x, d_shortcut,
+                *vectors(*of_branch, *other), x.shape[2] * x.shape[3], x.shape[1], cut.tiles,
+                of_branch[1] is not None, of_shortcut is not None, other[1] is not None,
+                *cut.layout,
+            )  # fmt: skip
     return d_x, d_shortcut

@@ -8,6 +8,7 @@ computed in float32. Offsets into a tensor are int64, as it may have more than 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -114,3 +115,8 @@ def vectors(*given: Tensor | None) -> list[Tensor | None]:
 def laid_out(other: Tensor, x: Tensor) -> Tensor:
     """``other`` in the layout of ``x``, copied if it has another (or is expanded)."""
     return other.contiguous(memory_format=memory_format(x))
+
+
+def on_device_of(x: Tensor) -> AbstractContextManager[None]:
+    """For launches: Triton's go to the current device, whatever their tensors are on."""
+    return torch.cuda.device(x.device) if x.is_cuda else nullcontext()

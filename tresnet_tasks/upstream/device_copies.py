@@ -8,6 +8,7 @@ copy, at every step. Can go when mmengine copies ahead.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,9 +18,12 @@ from torch import Tensor
 def copied_ahead(batches: Iterator[Any], loader: Any, device: torch.device) -> Iterator[Any]:
     """The batches, unchanged but for their images, which are on the GPU or on their way there.
 
+    A batch that cannot be fetched ends the run one step earlier than without this.
+
     Args:
-        batches: dicts with ``inputs``, a tensor or a list of such. Images in pinned memory are
-            copied, which the loader's ``pin_memory`` gives: with any other the copy would wait.
+        batches: dicts with ``inputs``, a tensor or a list of such; others are left alone. Images
+            in pinned memory are copied, which the loader's ``pin_memory`` gives: with any other
+            the copy would wait.
         loader: where they come from. Without workers nothing is done: its transforms draw from the
             generators of this process, which are to be drawn from in the order of the steps.
         device: where the model is; nothing is done for any but a CUDA one.
@@ -29,9 +33,9 @@ def copied_ahead(batches: Iterator[Any], loader: Any, device: torch.device) -> I
 
 
 def one_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
-    """As ``copied_ahead``, through a stream of their own, one batch ahead."""
+    """As ``copied_ahead``: a batch is fetched before the one before it is used."""
     streams = torch.get_device_module(device)
-    beside = streams.Stream(device)
+    beside = _beside(device)
     ready: tuple[Any, torch.Event] | None = None
     for batch in batches:
         with streams.stream(beside):
@@ -43,13 +47,19 @@ def one_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
         yield _awaited(*ready, streams.current_stream(device))
 
 
+@cache
+def _beside(device: torch.device) -> Any:
+    """One stream for the whole run: freed memory is kept for the stream that it was taken on."""
+    return torch.get_device_module(device).Stream(device)
+
+
 def _copied(batch: Any, device: torch.device) -> Any:
-    if not isinstance(batch, dict) or "inputs" not in batch:
-        return batch
-    images = batch["inputs"]
+    images = batch.get("inputs") if isinstance(batch, dict) else None
     if isinstance(images, Tensor):
         return {**batch, "inputs": _moved(images, device)}
-    return {**batch, "inputs": [_moved(image, device) for image in images]}
+    if isinstance(images, list | tuple):
+        return {**batch, "inputs": [_moved(image, device) for image in images]}
+    return batch  # of another kind: mmdet's branches are a dict
 
 
 def _moved(image: Any, device: torch.device) -> Any:
@@ -60,8 +70,8 @@ def _moved(image: Any, device: torch.device) -> Any:
 def _awaited(batch: Any, copied: torch.Event, computing: torch.Stream) -> Any:
     """The batch, once the stream that computes has been told to wait for its copy."""
     computing.wait_event(copied)
-    images = batch.get("inputs", ()) if isinstance(batch, dict) else ()
-    for image in [images] if isinstance(images, Tensor) else images:
+    images = batch.get("inputs") if isinstance(batch, dict) else None
+    for image in images if isinstance(images, list | tuple) else [images]:
         if isinstance(image, Tensor) and image.device.type != "cpu":
             # Its memory is not to be given to a later copy before this stream has used it.
             image.record_stream(computing)

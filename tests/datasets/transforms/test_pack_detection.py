@@ -39,10 +39,11 @@ def test_masks_go_with_their_boxes() -> None:
     assert sample.ignored_instances.masks.masks.sum() == 24
 
 
-def test_the_image_is_channels_first_uint8() -> None:
+def test_the_image_is_channels_first_uint8_and_contiguous() -> None:
     packed = PackDetSample()(_results())
     expected = torch.from_numpy(_results()["img"]).permute(2, 0, 1)
     assert torch.equal(packed["inputs"], expected)
+    assert packed["inputs"].is_contiguous()
 
 
 def test_without_annotations_the_sample_has_no_boxes() -> None:
