@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import tresnet_tasks  # noqa: F401 - mmdet, which some tests import first, cannot be without it
+
 # Before any test imports albumentations: it asks the network for a newer version of itself.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
