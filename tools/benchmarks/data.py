@@ -4,7 +4,8 @@ Every reader gives what a training of that kind gets: a random resized crop and 
 turns in one process. "torchvision on PIL" is what torchvision's own training script does unless told
 otherwise: normalised floats. "v2" is the same in its newer transforms. The others give uint8, which
 the device makes floats of. "ours, exact" draws the crop first and decodes the rows down to its end; "ours" also
-decodes a JPEG at 1/2, 1/4 or 1/8 where the drawn crop allows, and less exactly. The last lines say
+decodes a JPEG at 1/2, 1/4 or 1/8 where the drawn crop allows, and less exactly; "density 1" only
+where it still decodes a pixel or more for each of the crop. The last lines say
 how far its crops are from the exact ones, on a scale of 0 to 255, and how many cores feed a GPU.
 
 The time depends on how much is in the photos: their bytes are told. Made-up ones hold structure of
