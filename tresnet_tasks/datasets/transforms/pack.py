@@ -10,6 +10,7 @@ import torch
 
 from ...registry import TRANSFORMS
 from ...structures import ClsDataSample
+from ..jpeg_pixels import RGBImage
 
 
 @TRANSFORMS.register_module()
@@ -54,11 +55,24 @@ class PackClsInputs:
 
 
 def image_tensor(results: dict[str, Any]) -> torch.Tensor:
-    """Check ``results['img']`` and note its size as ``img_shape``.
+    """``checked_pixels`` as a tensor.
 
     Returns:
         (3, H, W) uint8, a view of (H, W, 3) in memory: reordering the bytes would take longer than
         anything else here, and nothing on the way to the device needs it.
+    """
+    image = checked_pixels(results)
+    # A part of a larger array, or one that a reader keeps and must not share.
+    owned = image.flags.c_contiguous and image.flags.owndata and image.flags.writeable
+    pixels = image if owned else np.array(image, order="C")
+    return torch.from_numpy(pixels.transpose(2, 0, 1))
+
+
+def checked_pixels(results: dict[str, Any]) -> RGBImage:
+    """``results['img']``, its size noted as ``img_shape``.
+
+    Returns:
+        (H, W, 3) uint8.
 
     Raises:
         ValueError: if the image is not (H, W, 3) uint8.
@@ -81,7 +95,4 @@ def image_tensor(results: dict[str, Any]) -> torch.Tensor:
             "the device."
         )
     results["img_shape"] = image.shape[:2]
-    # A part of a larger array, or one that a reader keeps and must not share.
-    owned = image.flags.c_contiguous and image.flags.owndata and image.flags.writeable
-    pixels = image if owned else np.array(image, order="C")
-    return torch.from_numpy(pixels.transpose(2, 0, 1))
+    return image

@@ -10,7 +10,8 @@ import torch
 
 from ...registry import TRANSFORMS
 from ...upstream.opencv import cv2
-from .pack import image_tensor
+from ..jpeg_pixels import RGBImage
+from .pack import checked_pixels
 
 _FIELDS = {"gt_bboxes": "bboxes", "gt_bboxes_labels": "labels", "gt_masks": "masks"}
 
@@ -54,7 +55,7 @@ class PackDetSample:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack one sample."""
-        inputs = _planes(image_tensor(results))
+        inputs = _planes(checked_pixels(results))
         return {"inputs": inputs, "data_samples": self.data_sample(results)}
 
     def data_sample(self, results: dict[str, Any]) -> Any:
@@ -87,9 +88,9 @@ class PackDetSample:
         return f"PackDetSample(meta_keys={self.meta_keys})"
 
 
-def _planes(image: torch.Tensor) -> torch.Tensor:
-    """(3, H, W), from a view of (H, W, 3) to contiguous."""
-    planes = np.empty(image.shape, dtype=np.uint8)
+def _planes(image: RGBImage) -> torch.Tensor:
+    """(H, W, 3) -> (3, H, W), contiguous."""
+    planes = np.empty((3, *image.shape[:2]), dtype=np.uint8)
     # A fifth of the time that NumPy or torch take to reorder the axes.
-    cv2.split(image.permute(1, 2, 0).numpy(), list(planes))
+    cv2.split(image, list(planes))
     return torch.from_numpy(planes)
