@@ -58,6 +58,25 @@ def test_an_unknown_name_is_answered_with_the_nearest(benchmark: Any) -> None:
     assert "Did you mean train?" in benchmark("trian", status=2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("train", "--batch-size", "0"), "got 0; expected a whole number from 1 on"),
+        (("data", "--rounds", "0"), "got 0; expected a whole number from 1 on"),
+        (("memory", "--size", "65"), "got 65; TResNet takes multiples of 4, such as 68"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(
+    benchmark: Any, arguments: tuple[str, ...], told: str
+) -> None:
+    assert told in benchmark(*arguments, status=2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there(benchmark: Any) -> None:
+    assert "no CUDA device here; try cpu" in benchmark("memory", "--device", "cuda", status=2)
+
+
 def test_memory_writes_what_it_prints(benchmark: Any, tmp_path: Path) -> None:
     out, figure = tmp_path / "memory.json", tmp_path / "memory.png"
     small = ("--models", "ours", "--batch-size", "2", "--size", "32", "64", "--no-peak")

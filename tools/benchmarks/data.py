@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from measuring.interleaved import Spread, ratios, time_interleaved
-from measuring.options import machine
+from measuring.options import count, machine
 from measuring.results import print_table, write_results
 from PIL import Image
 
@@ -86,9 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quality", type=int, default=75, help="of the JPEGs (default: %(default)s, Pillow's)"
     )
-    parser.add_argument("--number", type=int, default=32, help="photos (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=224, help="of the crops (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--number", type=count, default=32, help="photos (default: %(default)s)")
+    parser.add_argument(
+        "--size", type=count, default=224, help="of the crops (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=count, default=10)
     parser.add_argument(
         "--gpu",
         nargs="+",

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import torch
 from measuring.interleaved import Spread, ratios, time_interleaved
-from measuring.options import DTYPES, LAYOUTS, machine
+from measuring.options import DTYPES, LAYOUTS, count, existing_device, machine
 from measuring.results import print_table, write_results
 from torch import Tensor, nn
 
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--batch-size", type=int, default=256, help="(default: %(default)s)")
+    parser.add_argument("--batch-size", type=count, default=256, help="(default: %(default)s)")
     parser.add_argument(
         "--sizes",
         nargs="+",
@@ -106,11 +106,13 @@ def _parser() -> argparse.ArgumentParser:
         "--layouts", nargs="+", default=["channels_last", "nchw"], choices=list(LAYOUTS)
     )
     parser.add_argument("--dtype", choices=list(DTYPES), default="bf16", help="(default: bf16)")
-    parser.add_argument("--rounds", type=int, default=20, help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=20, help="(default: %(default)s)")
     parser.add_argument(
-        "--repeats", type=int, default=20, help="of a piece of work in a round (default: 20)"
+        "--repeats", type=count, default=20, help="of a piece of work in a round (default: 20)"
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--device", type=existing_device, default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     parser.add_argument("--out", type=Path, help="also write the results to this .json file")
     return parser
 

@@ -20,7 +20,7 @@ import torch
 from measuring.contestants import CONTESTANTS, build
 from measuring.figure import draw_results
 from measuring.interleaved import Spread, ratios, time_interleaved
-from measuring.options import Setting, add_sweep_options, machine
+from measuring.options import Setting, add_sweep_options, count, machine
 from measuring.results import print_table, write_results
 from measuring.saved_bytes import saved_bytes
 from torch import Tensor, nn
@@ -83,5 +83,5 @@ def _parser() -> argparse.ArgumentParser:
         "--models", nargs="+", default=["timm", "ours", "ours_plain"], choices=list(CONTESTANTS)
     )
     add_sweep_options(parser, layout="channels_last")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=count, default=3)
     return parser

@@ -39,9 +39,11 @@ class Setting(NamedTuple):
 def add_common_options(parser: argparse.ArgumentParser, batch_size: int) -> None:
     """Declare what all of them have."""
     parser.add_argument("--arch", default="tresnet_m", help="our variant (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=batch_size, help="(default: %(default)s)")
     parser.add_argument(
-        "--size", type=int, default=224, help="pixels a side (default: %(default)s)"
+        "--batch-size", type=count, default=batch_size, help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size", type=pixels, default=224, help="pixels a side (default: %(default)s)"
     )
     _add_machine_options(parser)
 
@@ -53,15 +55,15 @@ def add_interleaved_options(parser: argparse.ArgumentParser, rounds: int) -> Non
     )
     parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
     parser.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compiled"])
-    parser.add_argument("--rounds", type=int, default=rounds, help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=rounds, help="(default: %(default)s)")
     parser.add_argument("--warmup", type=int, default=2, help="rounds that do not count")
 
 
 def add_sweep_options(parser: argparse.ArgumentParser, layout: str) -> None:
     """Declare what those have that go through several sizes, batch sizes or depths."""
     parser.add_argument("--arch", nargs="+", default=["tresnet_m"])
-    parser.add_argument("--size", nargs="+", type=int, default=[224], help="pixels a side")
-    parser.add_argument("--batch-size", nargs="+", type=int, default=[8])
+    parser.add_argument("--size", nargs="+", type=pixels, default=[224], help="pixels a side")
+    parser.add_argument("--batch-size", nargs="+", type=count, default=[8])
     parser.add_argument("--layout", choices=list(LAYOUTS), default=layout)
     parser.add_argument("--figure", type=Path, help="draw what varies to this .png file")
     _add_machine_options(parser)
@@ -71,9 +73,36 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=list(DTYPES), default="fp32", help="of autocast (default: %(default)s)"
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="of torch on the CPU (default: one a core)")
+    parser.add_argument(
+        "--device", type=existing_device, default="cuda" if torch.cuda.is_available() else "cpu"
+    )
+    parser.add_argument("--threads", type=count, help="of torch on the CPU (default: one a core)")
     parser.add_argument("--out", type=Path, help="also write the results to this .json file")
+
+
+def count(text: str) -> int:
+    """A number of things, at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text}; expected a whole number from 1 on")
+    return int(text)
+
+
+def pixels(text: str) -> int:
+    """A side that TResNet takes."""
+    if count(text) % 4:
+        raise argparse.ArgumentTypeError(
+            f"got {text}; TResNet takes multiples of 4, such as {int(text) // 4 * 4 + 4}"
+        )
+    return int(text)
+
+
+def existing_device(text: str) -> str:
+    """A device that there is."""
+    if text.startswith("cuda") and not torch.cuda.is_available():
+        raise argparse.ArgumentTypeError(
+            f"got {text}, but torch finds no CUDA device here; try cpu"
+        )
+    return text
 
 
 def machine(device: torch.device) -> str:
