@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if str(FOLDER.parent) not in sys.path:
         sys.path.insert(0, str(FOLDER.parent))
+    # As in the commands; here it serves all that are compared.
+    from tresnet_tasks.upstream.allocator import keep_freed_memory
+
+    keep_freed_memory()
     try:
         return int(import_module(f"benchmarks.{name}").main(arguments) or 0)
     except (ValueError, OSError, ImportError) as error:

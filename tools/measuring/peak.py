@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tresnet_tasks.upstream.allocator import keep_freed_memory
+
 from .contestants import build
 from .options import Setting
 
@@ -53,6 +55,7 @@ def _measure(
     threads: int,
 ) -> None:
     torch.set_num_threads(threads)
+    keep_freed_memory()
     try:
         _load_torch(setting)
         before = _in_use(setting)

@@ -103,7 +103,9 @@ def run(args: argparse.Namespace) -> int:
     # Not at the top: `--help` must not wait for torch.
     from ..datasets import UnreadableImageError
     from ..inference import Predictor, list_images
+    from ..upstream.allocator import keep_freed_memory
 
+    keep_freed_memory()
     paths = [str(path) for path in list_images(args.paths)]
     if args.out:
         check_writable(args.out)

@@ -16,6 +16,7 @@ from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 
 from ..config_paths import find_config
 from ..registry import MODELS, RUNNERS, SCOPE
+from ..upstream.allocator import keep_freed_memory
 from ..upstream.checkpoints import read_checkpoint
 from ..upstream.compiled_graphs import keep_compiled_graphs
 from ..upstream.resume_point import check_resumable, newest_checkpoint
@@ -146,6 +147,7 @@ def build_runner(cfg: Config, options: LaunchOptions) -> Any:
     Raises:
         ValueError: if another run is writing into the work dir, before anything is written there.
     """
+    keep_freed_memory()
     lock = lock_work_dir(cfg.work_dir) if cfg.get("train_cfg") is not None else None
     runner = RUNNERS.get("TaskRunner").from_cfg(cfg)
     runner.work_dir_lock = lock
