@@ -96,7 +96,10 @@ def test_pycocotools_serves_where_the_faster_one_is_not_installed(
     assert coco_scores(*made_up(2)).summary["AP"] >= 0
 
 
-def test_the_benchmark_runs(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_benchmark_runs(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(repository / "tools")
     benchmark = runpy.run_path(str(repository / "tools" / "benchmarks" / "eval.py"))
     assert benchmark["main"](["--images", "3"]) == 0
     assert "3 images, 21 boxes, 210 detections" in capsys.readouterr().out

@@ -150,3 +150,81 @@ def test_scaling_draws_speed_and_memory(benchmark: Any, tmp_path: Path) -> None:
     assert [row["batch"] for row in rows] == [2, 3]
     assert all(row["img/s"] > 0 and row["saved MB/img"] > 0 for row in rows)
     assert figure.stat().st_size > 0
+
+
+def test_an_unknown_variant_is_answered_with_those_there_are(benchmark: Any) -> None:
+    assert "'tresnet_m'" in benchmark("train", "--arch", "tresnet_s", status=2)
+
+
+@pytest.mark.parametrize(("fixed", "each", "limit"), [(100, 10, 999), (0, 7, 3000), (900, 50, 999)])
+@pytest.mark.parametrize("bend", [0.0, 0.3])
+def test_the_largest_batch_fits_and_a_larger_one_does_not(
+    benchmark: Any, fixed: int, each: int, limit: int, bend: float
+) -> None:
+    benchmark("--help")
+    largest_batch = import_module("measuring.largest_batch").largest_batch
+    tried: dict[int, float] = {}
+
+    def peak(size: int) -> int:
+        used = fixed + int(each * size + bend * size**1.2)
+        tried[size] = used
+        if used > 2 * limit:  # far too much ends otherwise
+            raise MemoryError
+        return used
+
+    found = largest_batch(peak, limit)
+    assert tried[found] <= limit
+    larger = min(size for size, used in tried.items() if used > limit)
+    assert larger <= max(found * 1.02, found + 1)
+    assert len(tried) < 14
+
+
+def test_where_not_one_image_fits_the_largest_batch_is_none(benchmark: Any) -> None:
+    benchmark("--help")
+    assert import_module("measuring.largest_batch").largest_batch(lambda size: 100 * size, 99) == 0
+
+
+def test_memory_finds_the_largest_batch(benchmark: Any, tmp_path: Path) -> None:
+    out = tmp_path / "memory.json"
+    small = ("--models", "ours", "--size", "256", "--no-saved", "--no-peak", "--out", out)
+    benchmark("memory", *small, "--largest-in", "0.42")
+    (row,) = json.loads(out.read_text())["rows"]
+    assert 2 <= row["largest batch"] < 8
+    assert "a number of GB" in benchmark("memory", "--largest-in", "0", status=2)
+
+
+def test_the_roofline_takes_the_longer_of_arithmetic_and_traffic(benchmark: Any) -> None:
+    benchmark("--help")
+    roofline = import_module("measuring.roofline").Roofline
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Flatten(), nn.Linear(3 * 16, 5))
+    images = torch.rand(2, 2, 4, 4)
+    flops = 2 * (2 * 3 * 16) * (2 * 9) + 2 * (2 * 5) * 48
+    assert roofline(1.0, float("inf"), 4).seconds(model, images, False) == flops
+    numbers = (2 * 2 * 16 + 3 * 2 * 9 + 2 * 3 * 16) + (2 * 48 + 5 * 48 + 2 * 5)
+    assert roofline(float("inf"), 1.0, 4).seconds(model, images, True) == 3 * 4 * numbers
+
+
+def test_train_and_the_table_of_it(benchmark: Any, tmp_path: Path) -> None:
+    out, page = tmp_path / "train.json", tmp_path / "README.md"
+    small = ("--models", "ours", "--layouts", "channels_last", "--batch-size", "2", "--size", "32")
+    benchmark("train", *small, "--rounds", "1", "--warmup", "0", "--out", out)
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["of the roofline"] > 0 and row["share of the peak"] > 0
+    assert "| ours channels_last eager |" in benchmark("table", out)
+
+    page.write_text("above\n", "utf-8")
+    assert "lacks the lines" in benchmark("table", out, "--into", page, status=1)
+    page.write_text("above\n<!-- benchmarks: begin -->\nold\n<!-- benchmarks: end -->\nbelow\n")
+    for _ in range(2):  # again and again
+        benchmark("table", out, "--into", page)
+        text = page.read_text("utf-8")
+        assert text.startswith("above\n<!--") and text.endswith("-->\nbelow\n")
+        assert text.count("`tools/benchmark.py") == 1
+        assert "old" not in text and str(out) not in text
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[1]", '{"rows": []}'])
+def test_a_table_of_something_else_is_refused(benchmark: Any, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    assert str(path) in benchmark("table", path, status=1)

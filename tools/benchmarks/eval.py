@@ -1,7 +1,8 @@
 """Time of COCO's evaluation: faster-coco-eval against pycocotools, and how far their numbers differ.
 
-python tools/benchmark.py eval                     # 5,000 images, 35,000 boxes, 350,000 detections
-python tools/benchmarks/eval.py --images 500       # a tenth of it
+examples:
+  python tools/benchmark.py eval                     # 5,000 images, 35,000 boxes, 350,000 detections
+  python tools/benchmark.py eval --images 500        # a tenth of it
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from measuring.options import count, machine
+from measuring.results import print_table, write_results
 
 from tresnet_tasks.metrics.coco_scores import BACKENDS, coco_scores
 
@@ -72,31 +77,31 @@ def made_up_detections(images: int, seed: int = 0) -> tuple[dict[str, Any], list
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print seconds of processor time, their ratio and the largest difference of any score."""
-    parser = argparse.ArgumentParser(prog="benchmark.py eval", description=__doc__)
-    parser.add_argument("--images", type=int, default=5000)
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py eval",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--images", type=count, default=5000, help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="also write the results to this .json file")
     arguments = parser.parse_args(argv)
     ground_truth, results = made_up_detections(arguments.images)
-    print(
-        f"{arguments.images} images, {len(ground_truth['annotations'])} boxes, "
-        f"{len(results)} detections, {CLASSES} classes"
+    about = (
+        f"{arguments.images} images, {len(ground_truth['annotations'])} boxes, {len(results)} "
+        f"detections, {CLASSES} classes"
     )
-    seconds, numbers = {}, {}
-    for backend in BACKENDS:
+    print(about)
+    seconds, numbers, rows = {}, {}, []
+    for backend in reversed(BACKENDS):
         start = time.process_time()  # both use one thread; other programs do not count
         scores = coco_scores(ground_truth, results, backend=backend)
         seconds[backend] = time.process_time() - start
         numbers[backend] = np.concatenate([list(scores.summary.values()), scores.class_ap.ravel()])
-        print(
-            f"  {backend:18} {seconds[backend]:7.1f} s of processor time   AP {scores.summary['AP']:.6f}"
-        )
-    fast, slow = BACKENDS
-    difference = np.nanmax(np.abs(numbers[fast] - numbers[slow]))
-    print(
-        f"{fast} takes {seconds[slow] / seconds[fast]:.1f} times less time; the scores differ by "
-        f"at most {difference:.1e}"
-    )
+        reference = next(iter(seconds))
+        apart = float(np.nanmax(np.abs(numbers[backend] - numbers[reference])))
+        row = {"evaluation": backend, "s of processor time": seconds[backend]}
+        row |= {f"times less than {reference}": seconds[reference] / seconds[backend]}
+        rows.append({**row, "AP": scores.summary["AP"], "scores differ by at most": apart})
+    print_table(rows)
+    write_results(arguments.out, machine(torch.device("cpu")), rows, [about])
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -3,7 +3,9 @@
 A step is forward, cross entropy, backward and an SGD update, from random weights and images. Every
 round runs each network once, so that other work on the machine disturbs all alike; the ratio is
 time over the first network's in the same round (below 1 is faster), with quartiles. "saved MB" is
-what autograd holds for the backward pass, an image, parameters left out.
+what autograd holds for the backward pass, an image, parameters left out. "share of the peak" is the
+arithmetic of the definition over what a large product of matrices reaches, "of the roofline" the
+least time that this arithmetic and the traffic of each layer could take, over the time taken.
 
 examples:
   python tools/benchmark.py train
@@ -18,10 +20,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 from measuring.contestants import build
-from measuring.flops import flops_an_image, peak_flops
+from measuring.flops import forward_flops
 from measuring.interleaved import Spread, ratios, time_interleaved
 from measuring.options import Setting, add_common_options, add_interleaved_options, machine
 from measuring.results import print_table, write_results
+from measuring.roofline import Roofline
 from measuring.saved_bytes import saved_bytes
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)
+    roof = Roofline.of(device, args.dtype)
     steps: dict[str, Callable[[], object]] = {}
     facts: dict[str, dict[str, float]] = {}
     for layout in args.layouts:
@@ -44,12 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 model = setting.place(build(name, args.arch)).train()
                 forward = torch.compile(model) if mode == "compiled" else model
                 key = f"{name} {layout} {mode}"
-                facts[key] = _facts(model, forward, images, setting)
+                facts[key] = _facts(model, forward, images, setting, roof)
                 steps[key] = _step(model, forward, images, setting)
     seconds = time_interleaved(steps, args.rounds, args.warmup)
     reference = next(iter(steps))
     relative = ratios(seconds, reference)
-    peak = peak_flops(device, args.dtype)
     rows = []
     for key, values in seconds.items():
         median = Spread.of(values).median
@@ -61,12 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"time / {reference}": relative[key].median,
                 "quartiles": f"{relative[key].low:.3f} to {relative[key].high:.3f}",
                 "saved MB/img": facts[key]["saved"],
-                # Backward costs twice the forward pass.
-                "share of peak FLOP/s": 3 * facts[key]["flops"] * args.batch_size / median / peak,
+                "share of the peak": facts[key]["flops"] / median / roof.flops,
+                "of the roofline": facts[key]["least"] / median,
             }
         )
     print(f"training, {args.size} px, batch {args.batch_size}, {args.dtype}, {machine(device)}")
-    print(f"peak FLOP/s measured by a large matrix product: {peak:.3g}")
+    print(
+        f"measured: {roof.flops:.3g} FLOP/s by a large product of matrices, "
+        f"{roof.bandwidth:.3g} bytes/s by a copy"
+    )
     print_table(rows)
     write_results(args.out, machine(device), rows)
     return 0
@@ -84,7 +90,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _facts(
-    model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor, setting: Setting
+    model: nn.Module,
+    forward: Callable[[Tensor], Tensor],
+    images: Tensor,
+    setting: Setting,
+    roof: Roofline,
 ) -> dict[str, float]:
     def run() -> Tensor:
         with setting.autocast():
@@ -92,7 +102,11 @@ def _facts(
 
     run()  # a compiled network is compiled here
     saved = saved_bytes(model, run) - images.untyped_storage().nbytes()
-    return {"saved": saved / len(images) / 1e6, "flops": flops_an_image(model, images[:2])}
+    return {
+        "saved": saved / len(images) / 1e6,
+        "flops": 3 * forward_flops(model, images),  # backward costs twice the forward pass
+        "least": roof.seconds(model, images, training=True),
+    }
 
 
 def _step(

@@ -11,6 +11,8 @@ import torch
 from measuring.contestants import CONTESTANTS
 from torch import Tensor, nn
 
+from tresnet_tasks.backbones import ARCHS
+
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -38,7 +40,9 @@ class Setting(NamedTuple):
 
 def add_common_options(parser: argparse.ArgumentParser, batch_size: int) -> None:
     """Declare what all of them have."""
-    parser.add_argument("--arch", default="tresnet_m", help="our variant (default: %(default)s)")
+    parser.add_argument(
+        "--arch", choices=list(ARCHS), default="tresnet_m", help="variant (default: %(default)s)"
+    )
     parser.add_argument(
         "--batch-size", type=count, default=batch_size, help="(default: %(default)s)"
     )
@@ -61,7 +65,7 @@ def add_interleaved_options(parser: argparse.ArgumentParser, rounds: int) -> Non
 
 def add_sweep_options(parser: argparse.ArgumentParser, layout: str) -> None:
     """Declare what those have that go through several sizes, batch sizes or depths."""
-    parser.add_argument("--arch", nargs="+", default=["tresnet_m"])
+    parser.add_argument("--arch", nargs="+", choices=list(ARCHS), default=["tresnet_m"])
     parser.add_argument("--size", nargs="+", type=pixels, default=[224], help="pixels a side")
     parser.add_argument("--batch-size", nargs="+", type=count, default=[8])
     parser.add_argument("--layout", choices=list(LAYOUTS), default=layout)
@@ -94,6 +98,17 @@ def pixels(text: str) -> int:
             f"got {text}; TResNet takes multiples of 4, such as {int(text) // 4 * 4 + 4}"
         )
     return int(text)
+
+
+def gigabytes(text: str) -> float:
+    """An amount of memory, above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text}; expected a number of GB, such as 16")
+    return value
 
 
 def existing_device(text: str) -> str:

@@ -91,7 +91,7 @@ class Predictor:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device = _device(device)
-        self.dtype = _autocast_dtype(dtype)
+        self.dtype = _autocast_dtype(dtype, self.device)
         file = _read(weights, config is not None)
         recipe = (
             recipe_from_checkpoint(file) if config is None else recipe_from_config(config, file)
@@ -291,9 +291,10 @@ def _device(device: str | torch.device | None) -> torch.device:
     return wanted
 
 
-def _autocast_dtype(dtype: torch.dtype) -> torch.dtype:
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(
-            f"dtype={dtype}; expected torch.float32, torch.bfloat16 or, on CUDA, torch.float16."
-        )
+def _autocast_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    known = [torch.float32, torch.bfloat16]
+    if device.type != "cpu":
+        known.append(torch.float16)
+    if dtype not in known:
+        raise ValueError(f"dtype={dtype} on {device}; expected {' or '.join(map(str, known))}.")
     return dtype

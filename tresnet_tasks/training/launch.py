@@ -163,6 +163,7 @@ def build_runner(cfg: Config, options: LaunchOptions) -> Any:
     if channels_last and not is_sharded(runner.model):
         runner.model.to(memory_format=torch.channels_last)
     if options.compile:
+        _say("the backbone is compiled in the first steps, which may take minutes")
         bare = getattr(runner.model, "module", runner.model)
         if hasattr(bare, "balance"):  # of several heads, each of which sends its own gradient
             keep_compiled_graphs()
