@@ -35,6 +35,7 @@ def test_bfloat16_gives_nearly_the_same_scores(checkpoint: Path, pixels: Any) ->
         assert prediction.scores.dtype == np.float32
 
 
-def test_another_dtype_is_refused(checkpoint: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float16])
+def test_another_dtype_is_refused(checkpoint: Path, dtype: torch.dtype) -> None:
     with pytest.raises(ValueError, match="bfloat16"):
-        Predictor(checkpoint, dtype=torch.int8)
+        Predictor(checkpoint, device="cpu", dtype=dtype)

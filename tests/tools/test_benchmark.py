@@ -228,3 +228,9 @@ def test_a_table_of_something_else_is_refused(benchmark: Any, tmp_path: Path, co
     path = tmp_path / "other.json"
     path.write_text(content)
     assert str(path) in benchmark("table", path, status=1)
+
+
+def test_the_readme_shows_what_was_measured(benchmark: Any, repository: Path) -> None:
+    files = sorted((repository / "docs" / "benchmarks").glob("*.json"))
+    tables = benchmark("table", *files)
+    assert files and tables.strip() in (repository / "README.md").read_text("utf-8")

@@ -83,8 +83,8 @@ class TResNet(BaseModule):
         abn: what the blocks keep for the backward pass. ``memory`` keeps the outputs of the
             convolutions and computes again what lies between them: about half the memory of
             ``plain``, which leaves it to autograd. On a CPU it trains in channels_last whatever the
-            layout of the images, so that it takes no more time. Results are the same but for
-            rounding, checkpoints fit both. Only ``plain`` calls the layers inside a block (their
+            layout of the images, and with fewer multiplications (``layers/winograd.py``), so that
+            it takes no more time. Results are the same but for rounding, checkpoints fit both. Only ``plain`` calls the layers inside a block (their
             forward hooks run) and has second derivatives. In ``torch.compile`` both are ``plain``:
             the compiler chooses what to keep.
         slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
