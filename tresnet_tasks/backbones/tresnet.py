@@ -84,9 +84,9 @@ class TResNet(BaseModule):
             convolutions and computes again what lies between them: about half the memory of
             ``plain``, which leaves it to autograd. On a CPU it trains in channels_last whatever the
             layout of the images, and with fewer multiplications (``layers/winograd.py``), so that
-            it takes no more time. Results are the same but for rounding, checkpoints fit both. Only ``plain`` calls the layers inside a block (their
-            forward hooks run) and has second derivatives. In ``torch.compile`` both are ``plain``:
-            the compiler chooses what to keep.
+            it takes no more time. Results are the same but for rounding, checkpoints fit both. Only
+            ``plain`` calls the layers inside a block (their forward hooks run) and has second
+            derivatives. In ``torch.compile`` both are ``plain``: the compiler chooses what to keep.
         slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
             Cars weights of the official repository, needs ``(1e-6, 1e-6)``.
         zero_init_last: begin with zeros as weights of each block's last norm, so that a block starts
