@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tresnet_tasks.backbones.residual_blocks import Bottleneck
 from tresnet_tasks.layers import PackedConv, winograd
-from tresnet_tasks.layers.recompute.convolution import conv2d
+from tresnet_tasks.layers.recompute import convolution
 from tresnet_tasks.upstream import onednn
 
 SIZES = [(1, 1), (2, 3), (4, 4), (7, 7), (8, 13), (14, 5)]
@@ -54,12 +54,17 @@ def test_the_gradients_are_those_of_the_convolution(x: Tensor, weight: Tensor) -
 
 
 def test_rounding_stays_small() -> None:
+    torch.manual_seed(0)
     x = torch.randn(4, 256, 14, 14).contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(256, 256, 3, 3) / 48  # a variance of 1 in the result
-    out = winograd.winograd_conv(x, winograd.winograd_filters(weight))
+    weight = (torch.randn(256, 256, 3, 3) / 48).requires_grad_()  # a variance of 1 in the result
+    out = winograd.winograd_conv(x, winograd.winograd_filters(weight.detach()))
     exact = F.conv2d(x.double(), weight.double(), padding=1)
     assert (out - exact).abs().max() < 1e-4
     assert (out - exact).pow(2).mean().sqrt() < 5e-6
+    grad = torch.randn(out.shape).contiguous(memory_format=torch.channels_last)
+    (of_weight,) = torch.autograd.grad(exact, weight, grad.double())
+    apart = winograd.winograd_weight_gradient(grad, x) - of_weight
+    assert apart.pow(2).mean().sqrt() < 1e-5 * of_weight.pow(2).mean().sqrt()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,14 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("taken")
-def test_a_block_learns_as_without_it() -> None:
+def test_a_block_learns_as_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    for name in ("winograd_conv", "winograd_input_gradient", "winograd_weight_gradient"):
+        function = getattr(convolution, name)
+        monkeypatch.setattr(
+            convolution, name, lambda *a, f=function, name=name: (calls.append(name), f(*a))[1]
+        )
+    torch.manual_seed(1)
     images = torch.randn(2, 16, 9, 10)
     found = []
     for recompute in (False, True):
@@ -105,6 +117,7 @@ def test_a_block_learns_as_without_it() -> None:
         out = block(x)
         out.square().sum().backward()
         found.append([out, x.grad, *(p.grad for p in block.parameters())])
+    assert len(calls) == 3
     for plain, other in zip(*found, strict=True):
         torch.testing.assert_close(
             other, plain, rtol=1e-4, atol=1e-4 * float(plain.detach().abs().max())
@@ -114,17 +127,32 @@ def test_a_block_learns_as_without_it() -> None:
 @pytest.mark.usefixtures("taken")
 def test_an_empty_batch_is_the_convolutions_own_affair() -> None:
     x = torch.zeros(0, 4, 8, 8).contiguous(memory_format=torch.channels_last)
-    assert conv2d(x, torch.zeros(6, 4, 3, 3)).shape == (0, 6, 8, 8)
+    assert convolution.conv2d(x, torch.zeros(6, 4, 3, 3)).shape == (0, 6, 8, 8)
 
 
 @pytest.mark.usefixtures("taken")
 @pytest.mark.skipif(not onednn.has_fused_convolutions(), reason="this torch comes without oneDNN")
 def test_a_packed_convolution_takes_it() -> None:
+    torch.manual_seed(0)
     conv = nn.Conv2d(4, 6, 3, padding=1)
     x, shortcut = torch.randn(2, 4, 9, 7), torch.randn(2, 6, 9, 7)
     packed = PackedConv(conv, 0.1)
     with torch.inference_mode():
         expected = conv(x)
-        torch.testing.assert_close(packed(x), F.leaky_relu(expected, 0.1))
-        torch.testing.assert_close(packed(x, shortcut), (expected + shortcut).relu())
+        leaky = F.leaky_relu(expected, 0.1)
+        torch.testing.assert_close(packed(x), leaky, rtol=1e-4, atol=1e-4)
+        added = (expected + shortcut).relu()
+        torch.testing.assert_close(packed(x, shortcut), added, rtol=1e-4, atol=1e-4)
     assert packed._filters is not None
+
+
+@pytest.mark.usefixtures("taken")
+@pytest.mark.skipif(not onednn.has_fused_convolutions(), reason="this torch comes without oneDNN")
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 0), (1, 0)])
+def test_another_packed_convolution_does_not(kernel: int, padding: int) -> None:
+    conv = nn.Conv2d(4, 6, kernel, padding=padding)
+    packed = PackedConv(conv)
+    x = torch.randn(2, 4, 9, 7)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(x), conv(x))
+    assert packed._filters is None and packed._plain is None

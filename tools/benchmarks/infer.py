@@ -72,12 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             }
         )
     print(f"inference, {args.size} px, batch {args.batch_size}, {args.dtype}, {machine(device)}")
-    print(
-        f"measured: {roof.flops:.3g} FLOP/s by a large product of matrices, "
-        f"{roof.bandwidth:.3g} bytes/s by a copy"
-    )
+    print(roof)
     print_table(rows)
-    write_results(args.out, machine(device), rows)
+    write_results(args.out, machine(device), rows, [str(roof)])
     return 0
 
 

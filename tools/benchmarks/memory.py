@@ -35,6 +35,8 @@ from torch import Tensor
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print one row a network, variant, size and batch size."""
     args = _parser().parse_args(argv)
+    if args.no_saved and args.no_peak and not args.largest_in:
+        raise ValueError("--no-saved and --no-peak leave nothing to measure but --largest-in GB.")
     if args.threads:
         torch.set_num_threads(args.threads)
     setting = Setting(torch.device(args.device), args.layout, args.dtype)
@@ -56,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_table(rows)
     write_results(args.out, machine(setting.device), rows)
     if args.figure:
-        kept = "peak MB" if args.no_saved else "saved MB/img"
-        draw_results(rows, (kept,), args.figure)
+        kept = ("saved MB/img", "peak MB", "largest batch")
+        draw_results(rows, [name for name in kept if rows[0].get(name)], args.figure)
     return 0
 
 

@@ -59,18 +59,25 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(content, dict) or not content.keys() >= _KEYS or not content["rows"]:
+    if not isinstance(content, dict) or not content.keys() >= _KEYS or not _is_table(content):
         raise ValueError(
-            f"{path} has no rows with a command, machine and date; expected a file that another "
-            "benchmark's --out wrote."
+            f"{path} has no rows of equal keys with a command, machine and date; expected a file "
+            "that another benchmark's --out wrote."
         )
     return content
 
 
+def _is_table(content: Mapping[str, Any]) -> bool:
+    rows, about = content["rows"], content["about"]
+    if not isinstance(rows, list) or not rows or not isinstance(about, list):
+        return False
+    return all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows)
+
+
 def _table(content: Mapping[str, Any]) -> str:
     made = f"{content['machine']}, torch {content['torch']}, {content['date']}"
-    said = "; ".join([made, *content["about"]])
+    said = "; ".join([made, *map(str, content["about"])])
     heads = list(content["rows"][0])
-    rows = [[text_of(row[head]) for head in heads] for row in content["rows"]]
+    rows = [[text_of(row[head]).replace("|", "\\|") for head in heads] for row in content["rows"]]
     lines = [" | ".join(cells) for cells in (heads, ["---"] * len(heads), *rows)]
     return "\n".join([f"`{content['command']}` ({said}):", "", *(f"| {line} |" for line in lines)])

@@ -18,6 +18,8 @@ from tresnet_tasks.upstream.allocator import keep_freed_memory
 from .contestants import build
 from .options import Setting
 
+_TOO_MUCH = "too much"
+
 
 def peak_bytes(name: str, arch: str, batch_size: int, size: int, setting: Setting) -> int:
     """Peak of one training step above what the process had before the network was built.
@@ -27,6 +29,7 @@ def peak_bytes(name: str, arch: str, batch_size: int, size: int, setting: Settin
 
     Raises:
         MemoryError: if the step did not fit.
+        ValueError: if it failed otherwise.
     """
     # A forked process would begin with the memory of this one.
     context = multiprocessing.get_context("spawn")
@@ -36,13 +39,16 @@ def peak_bytes(name: str, arch: str, batch_size: int, size: int, setting: Settin
     process.start()
     sending.close()
     try:
-        peak: int = receiving.recv()
+        found: int | str = receiving.recv()
     except EOFError:
-        peak = -1
+        found = ""
     process.join()
-    if peak < 0:
+    if isinstance(found, int):
+        return found
+    # The system ends a process that takes too much.
+    if found == _TOO_MUCH or (process.exitcode or 0) < 0:
         raise MemoryError(f"{name} at batch {batch_size}, {size} px did not fit")
-    return peak
+    raise ValueError(f"{name} at batch {batch_size}, {size} px failed: {found or 'see above'}")
 
 
 def _measure(
@@ -62,7 +68,10 @@ def _measure(
         _step(name, arch, batch_size, size, setting)
         sending.send(_peak(setting) - before)
     except (torch.cuda.OutOfMemoryError, MemoryError):
-        sending.send(-1)
+        sending.send(_TOO_MUCH)
+    except RuntimeError as error:
+        # torch's allocator of the CPU has no error of its own.
+        sending.send(_TOO_MUCH if "can't allocate memory" in str(error) else str(error))
 
 
 def _step(name: str, arch: str, batch_size: int, size: int, setting: Setting) -> None:

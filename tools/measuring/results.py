@@ -66,9 +66,13 @@ def text_of(value: Any) -> str:
 
 def _without_out(arguments: Sequence[str]) -> list[str]:
     """The arguments less those that say where the results go."""
-    kept = list(arguments)
-    for name in ("--out", "--figure"):
-        if name in kept:
-            place = kept.index(name)
-            del kept[place : place + 2]
+    kept = []
+    left_out = False
+    for word in arguments:
+        if left_out:
+            left_out = False
+        elif word in ("--out", "--figure"):
+            left_out = True
+        elif not word.startswith(("--out=", "--figure=")):
+            kept.append(word)
     return kept

@@ -39,6 +39,12 @@ class Roofline(NamedTuple):
             source.element_size(),
         )
 
+    def __str__(self) -> str:
+        return (
+            f"measured: {self.flops:.3g} FLOP/s by a large product of matrices, "
+            f"{self.bandwidth:.3g} bytes/s by a copy"
+        )
+
     def seconds(self, model: nn.Module, images: Tensor, training: bool) -> float:
         """The least that the convolutions and linear layers of a network could take for ``images``.
 
@@ -74,6 +80,6 @@ def _least(run: Callable[[], object], device: torch.device) -> float:
         start = time.perf_counter()
         run()
         if device.type == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - start)
     return best

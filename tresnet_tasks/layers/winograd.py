@@ -10,8 +10,8 @@ definition takes 144. All the rest is linear and the same for all channels, so e
 product of matrices, which torch computes as fast as the machine can. The transforms cost a share
 that falls with the number of channels: :func:`winograd_pays` says where it is worth it.
 
-The numbers are those of the definition but for rounding, of which there is about three times as much
-as torch's convolution has in single precision.
+The numbers are those of the definition but for rounding, of which there is about four times as much
+as torch's convolution has in single precision, and in the weight's gradient ten times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _TILE, _WINDOW = 4, 6
-# Positions at once: products of so many rows are fast, and what is between them stays small.
+# Tiles at once, or those of one image where it has more: products of so many rows are fast, and
+# what is between them stays small.
 _ROWS = 512
 # Below these the transforms of inputs and weights take what the products save, on the processors
 # that it was measured on.
@@ -74,6 +75,19 @@ def _transforms(dtype: torch.dtype) -> _Transforms:
     return _SINGLE if dtype == torch.float32 else _EXACT.to(dtype)
 
 
+def has_winograd(weight: Tensor) -> bool:
+    """Whether ``winograd_pays`` may say so of any input.
+
+    Args:
+        weight: (O, C, K, K).
+    """
+    # In double precision never: who asks for that wants the definition. Without MKL torch's
+    # convolutions are other ones, which may know this by themselves.
+    fast = weight.is_cpu and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    many = weight.shape[2] == 3 and min(weight.shape[:2]) >= _CHANNELS
+    return fast and many and weight.dtype == torch.float32
+
+
 def winograd_pays(x: Tensor, weight: Tensor) -> bool:
     """Whether the functions here take less time than torch's convolution.
 
@@ -81,15 +95,12 @@ def winograd_pays(x: Tensor, weight: Tensor) -> bool:
         x: (N, C, H, W), the input.
         weight: (O, C, K, K).
     """
-    if weight.shape[2] != 3 or min(weight.shape[:2]) < _CHANNELS:
+    if not has_winograd(weight) or x.dtype != weight.dtype or not x.is_cpu:
         return False
     height, width = x.shape[2:]
     enough = len(x) * -(-height // _TILE) * -(-width // _TILE) >= _LEAST_ROWS
-    # In double precision never: who asks for that wants the definition.
-    single = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    # Without MKL torch's convolutions are other ones, which may know this by themselves.
-    fast = x.is_cpu and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-    return enough and single and fast and x.is_contiguous(memory_format=torch.channels_last)
+    ready = x.is_contiguous(memory_format=torch.channels_last)
+    return enough and ready and not torch.is_autocast_enabled("cpu")
 
 
 def winograd_filters(weight: Tensor) -> Tensor:
