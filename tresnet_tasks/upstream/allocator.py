@@ -3,7 +3,7 @@
 glibc (seen in 2.36) gives the end of its heap back to the system as soon as it is free, and takes large
 blocks from there each time. At the end of a training step on a CPU that is nearly all of its
 memory; the next step gets it back page by page, each of which the system first clears. Of a step of
-TResNet-M that was a sixth of the time. Can go when torch keeps freed memory on the CPU as it does on
+TResNet-M that was about a tenth of the time. Can go when torch keeps freed memory on the CPU as it does on
 CUDA.
 """
 
