@@ -11,7 +11,14 @@ from tresnet_tasks.structures import ClsDataSample
 
 @pytest.mark.parametrize(
     ("given", "stored"),
-    [(3, [3]), ([1, 4], [1, 4]), (torch.tensor(2), [2]), (torch.tensor([0, 5]), [0, 5]), ([], [])],
+    [
+        (3, [3]),
+        ([1, 4], [1, 4]),
+        (torch.tensor(2), [2]),
+        (torch.tensor([0, 5]), [0, 5]),
+        ([], []),
+        (True, [1]),
+    ],
 )
 def test_labels_are_stored_as_a_vector_of_ids(given: object, stored: list[int]) -> None:
     sample = ClsDataSample().set_gt_label(given).set_pred_label(given)  # type: ignore[arg-type]

@@ -76,9 +76,26 @@ def test_the_whole_image_is_that_of_opencvs_resize(photo: Path) -> None:
 
 
 def test_flips(photo: Path) -> None:
-    straight = _load(photo, size=64, flip=0.0)["img"].astype(float)
-    flipped = _load(photo, size=64, flip=1.0)["img"].astype(float)
-    assert np.abs(straight[:, ::-1] - flipped).mean() < 0.5
+    straight = _load(photo, size=64, flip=0.0)["img"]
+    assert np.array_equal(straight[:, ::-1], _load(photo, size=64, flip=1.0)["img"])
+
+
+def test_a_flip_leaves_the_callers_pixels_alone() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    kept = pixels.copy()
+    whole = LoadRandomResizedCrop(64, scale=(1, 1), ratio=(1, 1), flip=1.0)
+    assert np.array_equal(whole({"img": pixels})["img"], kept[:, ::-1])
+    assert np.array_equal(pixels, kept)
+
+
+def test_crops_lie_everywhere_and_within_the_image() -> None:
+    # A pixel's colours are its place; every position comes up.
+    rows, columns = np.mgrid[:7, :9].astype(np.uint8)
+    image = np.stack([rows, columns, rows], axis=2)
+    loader = LoadRandomResizedCrop(4, scale=(16 / 63, 16 / 63), ratio=(1, 1))
+    corners = [loader({"img": image})["img"][0, 0] for _ in range(400)]
+    assert {int(corner[0]) for corner in corners} == set(range(4))
+    assert {int(corner[1]) for corner in corners} == set(range(6))
 
 
 def test_other_formats_bytes_and_arrays_are_taken(photo: Path, tmp_path: Path) -> None:
