@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tresnet_tasks.datasets.jpeg_header import JpegHeader, read_jpeg_header
-from tresnet_tasks.datasets.jpeg_pixels import decode_jpeg
+from tresnet_tasks.datasets.jpeg_pixels import decode_jpeg, upright
 
 HEIGHT, WIDTH = 150, 203
 PHOTO = Image.fromarray(
@@ -48,12 +48,16 @@ def test_a_progressive_file_is_decoded_whole() -> None:
     np.testing.assert_array_equal(decode_jpeg(data, header, rows=16), whole)
 
 
-def test_a_turned_file_is_decoded_whole() -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_file_is_decoded_as_stored_and_then_turned(orientation: int) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6
-    data, header, _ = _file(exif=exif)
+    exif[0x0112] = orientation
+    data, header, stored = _file(exif=exif)
     image = decode_jpeg(data, header, rows=16)
-    assert image is not None and image.shape == (WIDTH, HEIGHT, 3) == (*header.size, 3)
+    assert image is not None and len(image) < HEIGHT
+    np.testing.assert_array_equal(image[:16], stored[:16])
+    turned = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    np.testing.assert_array_equal(upright(stored, orientation), turned)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])

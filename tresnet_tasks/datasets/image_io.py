@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..upstream.opencv import cv2
 from .jpeg_header import MAX_PIXELS, read_jpeg_header
-from .jpeg_pixels import RGBImage, decode_jpeg
+from .jpeg_pixels import RGBImage, decode_jpeg, upright
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
@@ -116,7 +116,7 @@ def _decode_jpeg(
         while factor < 8 and min(header.size) >= 2 * factor * min_side:
             factor *= 2
     image = decode_jpeg(data, header, factor)
-    return image, None if image is None else header.size
+    return (None, None) if image is None else (upright(image, header.orientation), header.size)
 
 
 def _is_ordinary_png(data: bytes) -> bool:

@@ -19,15 +19,15 @@ _UNIT, _MARGIN = 16, 2
 def decode_jpeg(
     data: bytes, header: JpegHeader, factor: int = 1, rows: int | None = None, fast: bool = False
 ) -> RGBImage | None:
-    """Decode a JPEG, upright, by libjpeg-turbo.
+    """Decode a JPEG as it is stored, by libjpeg-turbo; ``upright`` turns it.
 
     Args:
         data: the whole file.
         header: what ``read_jpeg_header`` tells of it.
         factor: 1, 2, 4 or 8; decode at this fraction of the size, in less time. The pixels are
             those of the full size, averaged.
-        rows: only so many of the upper rows, counted at full size, are needed. The others are
-            left out if the file allows that, and damage to them is not noticed.
+        rows: only so many of the upper rows as stored, counted at full size, are needed. The others
+            are left out if the file allows that, and damage to them is not noticed.
         fast: less exact arithmetic: photos are 1 to 2 of 255 off, in a tenth less time.
 
     Returns:
@@ -36,7 +36,7 @@ def decode_jpeg(
     """
     source: bytes | bytearray = data
     height = header.height
-    if rows is not None and header.rows_at is not None and header.orientation == 1:
+    if rows is not None and header.rows_at is not None:
         needed = -(-(rows + _MARGIN) // _UNIT) * _UNIT
         if needed < height:
             # A decoder stops where the header says that the image ends.
@@ -56,11 +56,19 @@ def decode_jpeg(
         )
     except ValueError:
         return None
-    return image if header.orientation == 1 else _upright(image, header.orientation)
+    return image
 
 
-def _upright(image: RGBImage, orientation: int) -> RGBImage:
-    """Apply an EXIF orientation, 2 to 8 (Exif 2.32, table 6)."""
+def upright(image: RGBImage, orientation: int) -> RGBImage:
+    """Apply an EXIF orientation, 1 to 8 (Exif 2.32, table 6).
+
+    Args:
+        image: (H, W, 3), as stored.
+        orientation: of ``JpegHeader``.
+
+    Returns:
+        (H, W, 3), or (W, H, 3) of one that lies on its side; contiguous.
+    """
     if orientation >= 5:
         image = image.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

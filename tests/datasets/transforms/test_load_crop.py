@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tresnet_tasks.datasets.transforms import LoadRandomResizedCrop
 
@@ -111,17 +111,26 @@ def test_other_formats_bytes_and_arrays_are_taken(photo: Path, tmp_path: Path) -
     assert np.array_equal(from_pixels, jpeg)
 
 
-@pytest.mark.parametrize("orientation", [3, 6])
-def test_the_orientation_is_applied(photo: Path, tmp_path: Path, orientation: int) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_photo_gives_the_crops_of_the_upright_one(
+    photo: Path, tmp_path: Path, orientation: int
+) -> None:
+    # A size that is no multiple of a fraction's: its last column at reduced size is a part of one.
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.open(photo).save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    whole = {"size": 96, "scale": (1.0, 1.0), "ratio": (0.5, 2.0)}
-    turned = _load(tmp_path / "turned.jpg", **whole)
-    upright = np.rot90(_load(photo, **whole)["img"], {3: 2, 6: 3}[orientation])
-    assert turned["ori_shape"] == {3: (480, 640), 6: (640, 480)}[orientation]
-    if orientation == 3:  # the other draws from sides that are swapped
-        assert np.abs(turned["img"].astype(float) - upright).mean() < 3
+    image = Image.open(photo).crop((0, 0, 565, 475))
+    image.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "turned.jpg")))
+    for seed in range(8):
+        turned = _load(tmp_path / "turned.jpg", seed, size=48, flip=0.5)
+        exact = _load(tmp_path / "turned.jpg", seed, size=48, flip=0.5, reduced=False)
+        assert turned["ori_shape"] == upright.shape[:2]
+        assert np.abs(turned["img"].astype(float) - exact["img"]).mean() < 1.5
+        # So large that nothing is reduced: no pixel differs by more than its rounding.
+        large = _load(tmp_path / "turned.jpg", seed, size=320, flip=0.5, reduced=False)["img"]
+        random.seed(seed)
+        expected = LoadRandomResizedCrop(320, flip=0.5)({"img": upright})["img"]
+        assert np.abs(large.astype(int) - expected).max() <= 1
 
 
 def test_an_image_that_no_crop_fits_gives_its_centre(tmp_path: Path) -> None:
@@ -136,7 +145,18 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"size": 0}, {"scale": (0, 1)}, {"ratio": (2, 1)}, {"flip": 2}, {"density": 0}]
+    "wrong",
+    [
+        {"size": 0},
+        {"size": (224, 224)},
+        {"size": 224.5},
+        {"scale": (0, 1)},
+        {"scale": 0.5},
+        {"ratio": (2, 1)},
+        {"ratio": (1,)},
+        {"flip": 2},
+        {"density": 0},
+    ],
 )
 def test_an_argument_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,21 +12,30 @@ import numpy as np
 from ...registry import TRANSFORMS
 from ...upstream.opencv import cv2
 from ..image_io import decode_image, read_bytes
-from ..jpeg_header import read_jpeg_header
-from ..jpeg_pixels import RGBImage, decode_jpeg
+from ..jpeg_header import JpegHeader, read_jpeg_header
+from ..jpeg_pixels import RGBImage, decode_jpeg, upright
 from .load_image import checked_image
 
 _ATTEMPTS = 10  # as torchvision's RandomResizedCrop
 
 
 class _Box(NamedTuple):
-    """A crop: its edges in pixels of the full size, and the fraction of that to decode it at."""
+    """A part of an image: its edges in pixels."""
 
     left: int
     top: int
     right: int
     bottom: int
-    factor: int
+
+    def stored(self, header: JpegHeader) -> _Box:
+        """The same part of the image as it is stored, where this is one of the upright image."""
+        left, top, right, bottom = self
+        (height, width), orientation = header.size, header.orientation
+        if orientation in (2, 3, 6, 7):
+            left, right = width - right, width - left
+        if orientation in (3, 4, 7, 8):
+            top, bottom = height - bottom, height - top
+        return _Box(left, top, right, bottom) if orientation < 5 else _Box(top, left, bottom, right)
 
 
 @TRANSFORMS.register_module()
@@ -64,12 +74,17 @@ class LoadRandomResizedCrop:
         reduced: bool = True,
         density: float = 0.75,
     ) -> None:
-        if size < 1 or not density > 0:
-            raise ValueError(f"size={size}, density={density}; expected positive numbers.")
-        if not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
-            raise ValueError(
-                f"scale={scale}, ratio={ratio}; expected (least, largest), the scale within (0, 1]."
-            )
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"size={size!r}; expected one side in pixels, such as 224.")
+        if not density > 0:
+            raise ValueError(f"density={density}; expected a positive number.")
+        for name, limits, largest in (("scale", scale, 1.0), ("ratio", ratio, math.inf)):
+            pair = isinstance(limits, Sequence) and len(limits) == 2
+            if not pair or not 0 < limits[0] <= limits[1] <= largest:
+                raise ValueError(
+                    f"{name}={limits!r}; expected (least, largest), such as "
+                    f"{'(0.08, 1.0)' if name == 'scale' else '(0.75, 1.33)'}."
+                )
         if not 0 <= flip <= 1:
             raise ValueError(f"flip={flip}; expected a probability in [0, 1].")
         self.size, self.scale, self.ratio, self.flip = size, scale, ratio, flip
@@ -78,29 +93,28 @@ class LoadRandomResizedCrop:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load the crop."""
-        image, size, box, factor = self._load(results)
-        results["img"] = self._cut(image, box, factor)
-        results["ori_shape"] = size
+        results["img"], results["ori_shape"] = self._load(results)
         results["img_shape"] = (self.size, self.size)
         return results
 
-    def _load(self, results: dict[str, Any]) -> tuple[RGBImage, tuple[int, int], _Box, int]:
-        """An image or a part of it, its full size, the crop, and at what fraction it is."""
+    def _load(self, results: dict[str, Any]) -> tuple[RGBImage, tuple[int, int]]:
+        """The crop, and the full size of its image."""
         name = results.get("img_path", "<image>")
         source = results.get("img")
         if isinstance(source, np.ndarray):
             image = checked_image(source, name)
-            return image, image.shape[:2], self._draw(*image.shape[:2]), 1
+            return self._cut_upright(image), image.shape[:2]
         data = read_bytes(name) if source is None else bytes(source)
         header = read_jpeg_header(data)
         if header is not None:
-            box = self._draw(*header.size)
-            factor = box.factor if self.reduced else 1
+            # What is not decoded is left out of the image as it is stored: there the box must fit.
+            box, factor = self._snapped(self._draw(*header.size).stored(header))
+            factor = factor if self.reduced else 1
             part = decode_jpeg(data, header, factor, rows=box.bottom, fast=self.reduced)
             if part is not None:
-                return part, header.size, box, factor
+                return self._cut(part, box, factor, header.orientation), header.size
         image, size = decode_image(data, name=name)  # another format, or damaged
-        return image, size, self._draw(*size), 1
+        return self._cut_upright(image), size
 
     def _draw(self, height: int, width: int) -> _Box:
         """A crop, drawn as torchvision draws it."""
@@ -117,23 +131,32 @@ class LoadRandomResizedCrop:
             wide = min(width, max(round(height * self.ratio[1]), 1))
             tall = min(height, max(round(width / self.ratio[0]), 1))
             left, top = (width - wide) // 2, (height - tall) // 2
-        factor = 1
-        while factor < 8 and min(wide, tall) >= 2 * factor * self.density * self.size:
-            factor *= 2
-        right, bottom = left + wide, top + tall
-        if factor > 1:  # Edges that an image of reduced size has too.
-            edges = (left, top, right, bottom)
-            left, top, right, bottom = (round(edge / factor) * factor for edge in edges)
-        return _Box(left, top, right, bottom, factor)
+        return _Box(left, top, left + wide, top + tall)
 
-    def _cut(self, image: RGBImage, box: _Box, factor: int) -> RGBImage:
-        """The box of an image decoded at 1 / ``factor``, resized; flipped now and then."""
-        left, top, right, bottom = (edge // factor for edge in box[:4])
+    def _snapped(self, box: _Box) -> tuple[_Box, int]:
+        """A box with edges that the image has at reduced size too, and at which fraction of it."""
+        factor, shorter = 1, min(box.right - box.left, box.bottom - box.top)
+        while factor < 8 and shorter >= 2 * factor * self.density * self.size:
+            factor *= 2
+        if factor > 1:
+            box = _Box(*(round(edge / factor) * factor for edge in box))
+        return box, factor
+
+    def _cut_upright(self, image: RGBImage) -> RGBImage:
+        """A crop of an image at its full size."""
+        box, _ = self._snapped(self._draw(*image.shape[:2]))
+        return self._cut(image, box)
+
+    def _cut(self, image: RGBImage, box: _Box, factor: int = 1, orientation: int = 1) -> RGBImage:
+        """The box of an image at 1 / ``factor``, resized and upright; flipped now and then."""
+        left, top, right, bottom = (edge // factor for edge in box)
         crop = image[top:bottom, left:right]
         # Linear interpolation reads four pixels for one, which is few of a crop twice as large.
         large = min(crop.shape[:2]) >= 2 * self.size
         way = cv2.INTER_AREA if large else cv2.INTER_LINEAR
         out: RGBImage = cv2.resize(crop, (self.size, self.size), interpolation=way)
+        if orientation != 1:
+            out = upright(out, orientation)
         if random.random() < self.flip:
             cv2.flip(out, 1, dst=out)  # in place: in a third of the time
         return out
