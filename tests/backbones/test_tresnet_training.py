@@ -196,8 +196,9 @@ def test_drop_path_keeps_the_expectation_and_drops_whole_images(make_tiny: Any) 
     assert out.mean().item() == pytest.approx(1, abs=0.07)  # 4 standard errors
 
 
-def test_compiles_without_graph_breaks(make_tiny: Any) -> None:
-    net = make_tiny(out_indices=(1, 3))
+@pytest.mark.parametrize("options", [{}, {"with_cp": True, "abn": "memory"}])
+def test_compiles_without_graph_breaks(make_tiny: Any, options: dict[str, Any]) -> None:
+    net = make_tiny(out_indices=(1, 3), **options)
     x = torch.rand(2, 3, 64, 64)
     compiled = torch.compile(net, backend="aot_eager", fullgraph=True)
     for mode in (False, True):
@@ -217,3 +218,9 @@ def test_compiled_training_has_the_same_gradients(make_tiny: Any) -> None:
         gradients.append([p.grad for p in net.parameters()])
     for ours, expected in zip(*gradients, strict=True):
         assert (ours - expected).norm() <= 1e-4 * expected.norm()
+
+
+@pytest.mark.parametrize("abn", ["plain", "memory"])
+def test_shapes_can_be_asked_for_on_the_meta_device(make_tiny: Any, abn: str) -> None:
+    net = make_tiny(abn=abn).to("meta").train()
+    assert net(torch.zeros(2, 3, 64, 64, device="meta"))[0].shape[2:] == (2, 2)

@@ -188,9 +188,10 @@ def test_anything_else_is_no_image(checkpoint: Path) -> None:
         Predictor(checkpoint)([torch.zeros(3, 8, 8)])  # type: ignore[list-item]
 
 
-def test_batch_size_below_one_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(ValueError, match="batch_size=0"):
-        Predictor(checkpoint)([], batch_size=0)
+@pytest.mark.parametrize("wrong", [0, 1.5])
+def test_batch_size_that_is_no_number_of_images_is_refused(checkpoint: Path, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=f"batch_size={wrong}"):
+        Predictor(checkpoint)([], batch_size=wrong)
 
 
 def test_device_that_is_not_there_is_refused(checkpoint: Path) -> None:
@@ -212,6 +213,16 @@ def test_weights_of_another_network_are_refused(save: Save, make_config: MakeCon
     config["model"]["backbone"]["arch"]["layers"] = (2, 1, 1, 1)
     with pytest.raises(ValueError, match=r"do not fit the model: .*layer1\.1.*missing"):
         Predictor(save(config))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_of_a_diverged_training_are_refused(checkpoint: Path, value: float) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    name = "backbone.body.layer1.0.conv1.conv.weight"
+    content["state_dict"][name][0] = value
+    torch.save(content, checkpoint)
+    with pytest.raises(ValueError, match=rf"{name}; their training diverged"):
+        Predictor(checkpoint)
 
 
 def test_initialisation_in_the_config_downloads_nothing(

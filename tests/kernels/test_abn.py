@@ -72,8 +72,13 @@ def test_the_twin_of_the_backward_pass_is_autograds() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_without_the_switch_there_are_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", [None, "", "0", "false", "Off"])
+def test_without_the_switch_there_are_no_kernels(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
     monkeypatch.delenv(availability.SWITCH, raising=False)
+    if value is not None:
+        monkeypatch.setenv(availability.SWITCH, value)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not kernels.has_kernels(torch.zeros(1, 1, 1, 1))

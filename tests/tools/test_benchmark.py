@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 BENCHMARKS = sorted(
@@ -66,6 +68,10 @@ def test_an_unknown_name_is_answered_with_the_nearest(benchmark: Any) -> None:
         (("train", "--batch-size", "0"), "got 0; expected a whole number from 1 on"),
         (("data", "--rounds", "0"), "got 0; expected a whole number from 1 on"),
         (("memory", "--size", "65"), "got 65; TResNet takes multiples of 4, such as 68"),
+        (("agree", "--steps", "0"), "got 0; expected a whole number from 1 on"),
+        (("agree", "--size", "30"), "got 30; TResNet takes multiples of 4, such as 32"),
+        (("train", "--device", "foo"), "got foo; expected a device such as cpu or cuda:0"),
+        (("data", "--quality", "101"), "got 101; expected 1 to 100"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(
@@ -113,6 +119,37 @@ def test_infer_compares_ours_with_timm(benchmark: Any, tmp_path: Path) -> None:
 def test_data_reads_photos(benchmark: Any) -> None:
     told = benchmark("data", "--number", "2", "--size", "32", "--rounds", "1")
     assert "ours, exact" in told and "torchvision on PIL" in told
+
+
+def test_data_takes_photos_of_a_folder(benchmark: Any, tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (40, 30), (90 * number, 0, 0)).save(tmp_path / f"{number}.JPEG", "JPEG")
+    small = ("data", "--images", tmp_path, "--number", "2", "--size", "32", "--rounds", "1")
+    assert "2 photos of" in benchmark(*small)
+    (tmp_path / "0.JPEG").write_bytes(b"no photo")
+    assert "0.JPEG" in benchmark(*small, status=1)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert "holds no .jpg or .jpeg" in benchmark(*small, status=1)
+    tmp_path.rmdir()
+    assert "there is no folder" in benchmark(*small, status=1)
+
+
+def test_agree_tells_both_losses_of_every_step(benchmark: Any) -> None:
+    told = benchmark("agree", "--steps", "2", "--size", "32", "--batch-size", "2")
+    steps = re.findall(r"step (\d): loss plain ([\d.]+), memory ([\d.]+)", told)
+    assert [step for step, *_ in steps] == ["1", "2"]
+    assert steps[0][1:] != steps[1][1:]
+    for _, plain, memory in steps:
+        assert float(memory) == pytest.approx(float(plain), rel=1e-3)
+
+
+def test_without_timm_it_says_what_to_install(
+    benchmark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    told = benchmark("memory", "--models", "timm", "--size", "32", "--no-peak", status=1)
+    assert "pip install timm" in told
 
 
 def test_saved_bytes_are_those_of_distinct_storages(benchmark: Any) -> None:

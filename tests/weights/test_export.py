@@ -117,3 +117,20 @@ def test_timm_has_no_fused_layout(tiny, tmp_path):
     source = _saved(tiny["timm"].state_dict(), tmp_path)
     with pytest.raises(ValueError, match="fused"):
         convert_weights(source, tmp_path / "out.pth", layout="timm", fuse=True)
+
+
+def test_timm_has_no_place_for_a_file_that_is_fused(tiny, build, tmp_path):
+    torch.save({"state_dict": build(tiny["arch"]).state_dict()}, tmp_path / "best.pth")
+    convert_weights(tmp_path / "best.pth", tmp_path / "fused.pth", fuse=True)
+    with pytest.raises(ValueError, match="is fused"):
+        convert_weights(tmp_path / "fused.pth", tmp_path / "timm.pth", layout="timm")
+    assert not (tmp_path / "timm.pth").exists()
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_weights_of_a_diverged_training_are_told(tiny, build, tmp_path, fuse):
+    model = build(tiny["arch"])
+    next(model.parameters()).data[0] = float("nan")
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "nan.pth")
+    told = convert_weights(tmp_path / "nan.pth", tmp_path / "out.pth", fuse=fuse)
+    assert "warning: NaN or infinite values in backbone.body.conv1.conv." in told

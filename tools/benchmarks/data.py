@@ -3,10 +3,12 @@
 Every reader gives what a training of that kind gets: a random resized crop and a flip. They run in
 turns in one process. "torchvision on PIL" is what torchvision's own training script does unless told
 otherwise: normalised floats. "v2" is the same in its newer transforms. The others give uint8, which
-the device makes floats of. "ours, exact" draws the crop first and decodes the rows down to its end; "ours" also
-decodes a JPEG at 1/2, 1/4 or 1/8 where the drawn crop allows, and less exactly; "density 1" only
-where it still decodes a pixel or more for each of the crop. The last lines say
-how far its crops are from the exact ones, on a scale of 0 to 255, and how many cores feed a GPU.
+the device makes floats of. "simplejpeg at reduced size and albumentations" decodes the whole photo
+as small as the result, whatever the crop: fast, but it blurs small crops. "ours, exact" draws the
+crop first and decodes the rows down to its end; "ours" also decodes a JPEG at 1/2, 1/4 or 1/8 where
+the drawn crop allows, and less exactly; "density 1" only where it still decodes a pixel or more for
+each of the crop. The last lines say how far its crops are from the exact ones, on a scale of 0 to
+255, and how many cores feed a GPU.
 
 The time depends on how much is in the photos: their bytes are told. Made-up ones hold structure of
 every size, weaker the finer, as photos do.
@@ -27,17 +29,21 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import albumentations
 import numpy as np
+import simplejpeg
 import torch
 from measuring.interleaved import Spread, ratios, time_interleaved
 from measuring.options import count, machine
 from measuring.results import print_table, write_results
 from PIL import Image
 
+from tresnet_tasks.datasets.image_io import read_image
 from tresnet_tasks.registry import TRANSFORMS
 from tresnet_tasks.upstream.opencv import cv2
 
 _REFERENCE = "torchvision on PIL"
+_REDUCED = "simplejpeg at reduced size and albumentations"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -84,20 +90,23 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--images", type=Path, help="folder of JPEGs, resized to 667x500; made-up ones if left out"
+        "--images",
+        type=Path,
+        help="folder of JPEGs, of which --number from all over it are resized to 667x500; made-up "
+        "photos if left out",
     )
     parser.add_argument(
-        "--quality", type=int, default=75, help="of the JPEGs (default: %(default)s, Pillow's)"
+        "--quality", type=_quality, default=75, help="of the JPEGs (default: %(default)s, Pillow's)"
     )
     parser.add_argument("--number", type=count, default=32, help="photos (default: %(default)s)")
     parser.add_argument(
         "--size", type=count, default=224, help="of the crops (default: %(default)s)"
     )
-    parser.add_argument("--rounds", type=count, default=10)
+    parser.add_argument("--rounds", type=count, default=10, help="(default: %(default)s)")
     parser.add_argument(
         "--gpu",
         nargs="+",
-        type=int,
+        type=count,
         default=[1000, 3000],
         help="images a second that a GPU takes (default: %(default)s)",
     )
@@ -105,18 +114,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _quality(text: str) -> int:
+    value = count(text)
+    if value > 100:
+        raise argparse.ArgumentTypeError(f"got {text}; expected 1 to 100")
+    return value
+
+
 def _photos(source: Path | None, folder: Path, number: int, quality: int) -> list[Path]:
     """JPEGs of 667x500 px."""
-    found: list[Path] = [] if source is None else sorted(source.rglob("*.jp*g"))[:number]
-    if source is not None and not found:
-        raise ValueError(f"{source} holds no .jpg; name a folder of photos.")
+    found: list[Path] = []
+    if source is not None:
+        if not source.is_dir():
+            raise ValueError(f"there is no folder {source}; name one of photos.")
+        every = sorted(f for f in source.rglob("*") if f.suffix.lower() in (".jpg", ".jpeg"))
+        if not every:
+            raise ValueError(f"{source} holds no .jpg or .jpeg; name a folder of photos.")
+        # Spread over the folder, as the first may be all of a kind.
+        taken = min(number, len(every))
+        found = [every[index * len(every) // taken] for index in range(taken)]
     generator = np.random.default_rng(0)
     files = []
     for index in range(len(found) or number):
         if found:
-            image = (
-                Image.open(found[index]).convert("RGB").resize((667, 500), Image.Resampling.BICUBIC)
-            )
+            pixels = read_image(found[index])  # names what it cannot read
+            image = Image.fromarray(pixels).resize((667, 500), Image.Resampling.BICUBIC)
         else:
             layers = np.zeros((500, 667, 3))
             for cells in (2, 4, 8, 16, 32, 64, 128, 256):
@@ -149,6 +171,12 @@ def _readers(size: int) -> dict[str, Callable[[Path], Any]]:
     crop = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
     to_uint8 = v2.Compose([*crop, v2.PILToTensor()])
     to_float = v2.Compose([to_uint8, v2.ToDtype(torch.float, scale=True), v2.Normalize(*_IMAGENET)])
+    compose = albumentations.Compose(
+        [
+            albumentations.RandomResizedCrop(size=(size, size)),
+            albumentations.HorizontalFlip(p=0.5),
+        ]
+    )
     pack = {"type": "PackClsInputs"}
     separate = [
         {"type": "LoadImage"},
@@ -166,6 +194,7 @@ def _readers(size: int) -> dict[str, Callable[[Path], Any]]:
         _REFERENCE: lambda path: script(_open(path)),
         "torchvision v2 on PIL": lambda path: to_float(_open(path)),
         "torchvision v2 on PIL, uint8": lambda path: to_uint8(_open(path)),
+        _REDUCED: lambda path: compose(image=_reduced(path, size))["image"],
         "LoadImage and albumentations": _pipeline(separate),
         "ours, exact": _pipeline([{**one, "reduced": False}, pack]),
         "ours": _pipeline([one, pack]),
@@ -175,6 +204,12 @@ def _readers(size: int) -> dict[str, Callable[[Path], Any]]:
 
 def _open(path: Path) -> Image.Image:
     return Image.open(BytesIO(path.read_bytes())).convert("RGB")
+
+
+def _reduced(path: Path, size: int) -> np.ndarray[Any, Any]:
+    """The whole photo at the least scale that keeps ``size``, whatever the crop will be."""
+    data = path.read_bytes()
+    return simplejpeg.decode_jpeg(data, min_height=size, min_width=size)
 
 
 def _pipeline(configs: list[dict[str, Any]]) -> Callable[[Path], Any]:

@@ -23,8 +23,12 @@ class Ours(nn.Module):
 
 
 def _timm(arch: str) -> nn.Module:
-    import timm
-
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            f"{error}; it is compared with: pip install timm, or leave it out of --models."
+        ) from error
     model: nn.Module = timm.create_model(arch, num_classes=1000)
     return model
 

@@ -54,21 +54,37 @@ def add_common_options(parser: argparse.ArgumentParser, batch_size: int) -> None
 
 def add_interleaved_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     """Declare what those have that run several networks in turn."""
+    default = {"help": "(default: %(default)s)"}
     parser.add_argument(
-        "--models", nargs="+", default=["timm", "ours", "resnet50"], choices=list(CONTESTANTS)
+        "--models",
+        nargs="+",
+        default=["timm", "ours", "resnet50"],
+        choices=list(CONTESTANTS),
+        **default,
     )
-    parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
-    parser.add_argument("--modes", nargs="+", default=["eager"], choices=["eager", "compiled"])
-    parser.add_argument("--rounds", type=count, default=rounds, help="(default: %(default)s)")
-    parser.add_argument("--warmup", type=int, default=2, help="rounds that do not count")
+    parser.add_argument(
+        "--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS), **default
+    )
+    parser.add_argument(
+        "--modes", nargs="+", default=["eager"], choices=["eager", "compiled"], **default
+    )
+    parser.add_argument("--rounds", type=count, default=rounds, **default)
+    parser.add_argument(
+        "--warmup", type=int, default=2, help="rounds that do not count (default: %(default)s)"
+    )
 
 
 def add_sweep_options(parser: argparse.ArgumentParser, layout: str) -> None:
     """Declare what those have that go through several sizes, batch sizes or depths."""
-    parser.add_argument("--arch", nargs="+", choices=list(ARCHS), default=["tresnet_m"])
-    parser.add_argument("--size", nargs="+", type=pixels, default=[224], help="pixels a side")
-    parser.add_argument("--batch-size", nargs="+", type=count, default=[8])
-    parser.add_argument("--layout", choices=list(LAYOUTS), default=layout)
+    default = "(default: %(default)s)"
+    parser.add_argument(
+        "--arch", nargs="+", choices=list(ARCHS), default=["tresnet_m"], help=default
+    )
+    parser.add_argument(
+        "--size", nargs="+", type=pixels, default=[224], help=f"pixels a side {default}"
+    )
+    parser.add_argument("--batch-size", nargs="+", type=count, default=[8], help=default)
+    parser.add_argument("--layout", choices=list(LAYOUTS), default=layout, help=default)
     parser.add_argument("--figure", type=Path, help="draw what varies to this .png file")
     _add_machine_options(parser)
 
@@ -78,7 +94,10 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         "--dtype", choices=list(DTYPES), default="fp32", help="of autocast (default: %(default)s)"
     )
     parser.add_argument(
-        "--device", type=existing_device, default="cuda" if torch.cuda.is_available() else "cpu"
+        "--device",
+        type=existing_device,
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="(default: the first CUDA device, else cpu)",
     )
     parser.add_argument("--threads", type=count, help="of torch on the CPU (default: one a core)")
     parser.add_argument("--out", type=Path, help="also write the results to this .json file")
@@ -113,6 +132,12 @@ def gigabytes(text: str) -> float:
 
 def existing_device(text: str) -> str:
     """A device that there is."""
+    try:
+        torch.device(text)
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(
+            f"got {text}; expected a device such as cpu or cuda:0"
+        ) from None
     if text.startswith("cuda") and not torch.cuda.is_available():
         raise argparse.ArgumentTypeError(
             f"got {text}, but torch finds no CUDA device here; try cpu"

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
 from ..layers import ABN, ConvABN, SqueezeExcite
-from ..layers.recompute import abn_add, abn_conv, bottleneck_end, pointwise_conv, pooled_conv
+from ..layers.recompute import (
+    abn_add,
+    abn_conv,
+    bottleneck_end,
+    has_altered_layers,
+    pointwise_conv,
+    pooled_conv,
+)
 
 
 class _Block(nn.Module):
@@ -52,7 +59,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # A compiler chooses by itself what to keep; of these functions it would keep more.
         differentiated = self.training and torch.is_grad_enabled()
-        if self.recompute and differentiated and not torch.compiler.is_compiling():
+        if self.recompute and differentiated and _is_eager(x) and not has_altered_layers(self):
             return self.recomputed(x, *self._shortcut_before_norm(x))
         shortcut = x if self.downsample is None else self.downsample(x)
         out: Tensor = self.act(self.drop_path(self.residual(x)) + shortcut)
@@ -143,6 +150,10 @@ class Bottleneck(_Block):
     def last_norm(self) -> ABN:
         """The normalisation right before the addition."""
         return self.conv3.bn
+
+
+def _is_eager(x: Tensor) -> bool:
+    return not (torch.compiler.is_compiling() or x.is_meta)
 
 
 BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {

@@ -79,14 +79,14 @@ class TResNet(BaseModule):
         norm_eval: whether all batch statistics stay as loaded while training.
         drop_path_rate: stochastic depth of the last block; grows linearly from 0 at the first.
         with_cp: recompute each block in the backward pass, trading time for memory. Results are the
-            same.
+            same. In ``torch.compile`` it changes nothing: the compiler chooses what to keep.
         abn: what the blocks keep for the backward pass. ``memory`` keeps the outputs of the
-            convolutions and computes again what lies between them: about half the memory of
-            ``plain``, which leaves it to autograd. On a CPU it trains in channels_last whatever the
+            convolutions and computes again what lies between them: from a batch of 4 on about half
+            the memory of ``plain``, which leaves it to autograd. On a CPU it trains in channels_last whatever the
             layout of the images, and with fewer multiplications (``layers/winograd.py``), so that
-            it takes no more time. Results are the same but for rounding, checkpoints fit both. Only
-            ``plain`` calls the layers inside a block (their forward hooks run) and has second
-            derivatives. In ``torch.compile`` both are ``plain``: the compiler chooses what to keep.
+            it takes no more time. Results are the same but for rounding, checkpoints fit both. A
+            block whose layers have hooks or were replaced is computed as with ``plain``, and said
+            so; second derivatives need ``plain``. In ``torch.compile`` both are ``plain``.
         slopes: negative slopes of the stem and of the blocks. One published file set, the Stanford
             Cars weights of the official repository, needs ``(1e-6, 1e-6)``.
         zero_init_last: begin with zeros as weights of each block's last norm, so that a block starts
@@ -114,6 +114,8 @@ class TResNet(BaseModule):
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if not isinstance(with_cp, bool):
+            raise ValueError(f"with_cp={with_cp!r}; expected True or False.")
         if abn not in ("memory", "plain"):
             raise ValueError(f"abn={abn!r} is not known; expected 'memory' or 'plain'.")
         if not -1 <= frozen_stages <= 4:
@@ -189,9 +191,10 @@ class TResNet(BaseModule):
             x = x.contiguous(memory_format=torch.channels_last)
         x = self.body[1](x)  # stem
         outs = {}
+        checkpoints = self.with_cp and self.training and not torch.compiler.is_compiling()
         for stage in range(max(self.out_indices) + 1):
             for block in self.body[stage + 2].children():
-                x = self._recomputed(block, x) if self.with_cp and self.training else block(x)
+                x = self._recomputed(block, x) if checkpoints else block(x)
             outs[stage] = x
         return tuple(outs[stage] for stage in self.out_indices)
 

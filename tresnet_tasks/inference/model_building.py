@@ -14,6 +14,7 @@ from ..layers import fold_abn, is_folded
 from ..metrics import read_thresholds, thresholds_from_data
 from ..registry import MODELS
 from ..weights.files import WeightsFile
+from ..weights.finite import not_finite
 from .recipe import Recipe
 
 
@@ -21,7 +22,8 @@ def build_model(recipe: Recipe, file: WeightsFile) -> Any:
     """Build the model of a recipe and load all weights into it, strictly.
 
     Raises:
-        ValueError: if the model cannot be built, or the weights are not exactly its own.
+        ValueError: if the model cannot be built, or the weights are not exactly its own or not
+            finite.
     """
     try:
         model: nn.Module = MODELS.build(
@@ -57,6 +59,12 @@ def build_model(recipe: Recipe, file: WeightsFile) -> Any:
             f"weights {file.path} do not fit the model: {'; '.join(wrong[:3])}"
             f"{f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''}. "
             "Pass the config that they were trained with."
+        )
+    # oneDNN's fused ReLU makes 0 of NaN: the scores would look like any others.
+    if diverged := not_finite(state):
+        raise ValueError(
+            f"weights {file.path} hold NaN or infinite values in {diverged}; their training diverged. "
+            "Take an earlier checkpoint."
         )
     model.load_state_dict(state)
     return model

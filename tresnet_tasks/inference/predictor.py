@@ -168,8 +168,8 @@ class Predictor:
             FileNotFoundError: as for a call, at once.
             ValueError: as for a call; for an unreadable image when the iterator comes to it.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}; expected 1 or more.")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r}; expected a whole number from 1 on.")
         return self._predictions(list_images(images), batch_size, on_unreadable)
 
     def __repr__(self) -> str:

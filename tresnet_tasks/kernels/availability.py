@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 SWITCH = "TRESNET_TASKS_KERNELS"
+_OFF = ("", "0", "false", "no", "off")
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -19,7 +20,7 @@ def has_kernels(x: Tensor) -> bool:
 
     Inside ``torch.compile`` there are none: the compiler fuses what it sees.
     """
-    if torch.compiler.is_compiling() or os.environ.get(SWITCH, "0") in ("", "0"):
+    if torch.compiler.is_compiling() or os.environ.get(SWITCH, "").lower() in _OFF:
         return False
     lacking = None
     if find_spec("triton") is None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..layers import fold_state_dict
+from ..layers import fold_state_dict, is_folded
 from ..upstream.checkpoints import complete_file, plain_data, write_checkpoint
 from .files import META_KEY, WeightsFile, read_weights
+from .finite import not_finite
 from .hub import find_weights
 from .variants import arch_name, recognise_arch
 
@@ -53,7 +54,7 @@ def convert_weights(
         FileNotFoundError: if the source is not there.
         FileExistsError: if the target is, and ``overwrite`` is not set.
         ValueError: if the source is refused, damaged or no TResNet, if the target has another
-            suffix, or for ``fuse`` with timm's layout.
+            suffix, or for fused weights in timm's layout.
     """
     target = Path(target).expanduser()
     if layout not in FORMATS:
@@ -71,6 +72,11 @@ def convert_weights(
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; give another name, or --overwrite to replace it.")
     file = read_weights(source, ema=ema)
+    if layout == "timm" and is_folded(file.converted.state_dict):
+        raise ValueError(
+            f"{source} is fused, and timm has no place for fused weights; convert the file that it "
+            "was made from."
+        )
     variant = arch_name(recognise_arch(file.converted.state_dict))
     tensors = _complete(file.converted.state_dict)
     left_out: list[str] = []
@@ -92,6 +98,8 @@ def convert_weights(
         + (", two-layer linear head made one" if file.converted.folded_head else ""),
         f"wrote {target}: {layout} layout" + (", fused, for predicting alone" if fuse else ""),
     ]
+    if diverged := not_finite(tensors):
+        lines.append(f"warning: NaN or infinite values in {diverged}; the training diverged")
     if left_out:
         lines.append(f"left out, as timm has no place for it: {', '.join(left_out)}")
     if layout == "timm" and "head.fc.weight" not in tensors:
