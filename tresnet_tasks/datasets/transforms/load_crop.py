@@ -29,8 +29,11 @@ class _Box(NamedTuple):
 
     def stored(self, header: JpegHeader) -> _Box:
         """The same part of the image as it is stored, where this is one of the upright image."""
+        orientation = header.orientation
+        if orientation == 1:
+            return self
         left, top, right, bottom = self
-        (height, width), orientation = header.size, header.orientation
+        height, width = header.size
         if orientation in (2, 3, 6, 7):
             left, right = width - right, width - left
         if orientation in (3, 4, 7, 8):
