@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import torch
 from measuring.contestants import build
-from measuring.options import LAYOUTS, Setting, count, existing_device, machine, pixels
+from measuring.options import LAYOUTS, Setting, add_device_option, count, machine, pixels
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,12 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="initial: the last of each block 0, as training starts; random: so that every parameter "
         "has a gradient, and float32 a hard time (default: %(default)s)",
     )
-    parser.add_argument(
-        "--device",
-        type=existing_device,
-        default="cuda" if torch.cuda.is_available() else "cpu",
-        help="(default: the first CUDA device, else cpu)",
-    )
+    add_device_option(parser)
     args = parser.parse_args(argv)
     double = args.dtype == "fp64"
     setting = Setting(torch.device(args.device), args.layout, "fp32" if double else args.dtype)
@@ -95,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if step == 0:
             _tell("parameters", *(dict(model.named_parameters()) for model in models.values()))
             _tell("statistics", *(dict(model.named_buffers()) for model in models.values()))
-        if (step + 1) % every == 0:
+        if (step + 1) % every == 0 or step + 1 == args.steps:
             plain, memory = (sum(values[-every:]) / every for values in losses.values())
             since = f"steps {step + 2 - every} to" if every > 1 else "step"
             print(f"{since} {step + 1}: loss plain {plain:.6f}, memory {memory:.6f}")

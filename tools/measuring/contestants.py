@@ -27,7 +27,7 @@ def _timm(arch: str) -> nn.Module:
         import timm
     except ImportError as error:
         raise ImportError(
-            f"{error}; it is compared with: pip install timm, or leave it out of --models."
+            f"{error}. To compare with it: pip install timm; or leave timm out of --models."
         ) from error
     model: nn.Module = timm.create_model(arch, num_classes=1000)
     return model

@@ -89,16 +89,21 @@ def add_sweep_options(parser: argparse.ArgumentParser, layout: str) -> None:
     _add_machine_options(parser)
 
 
-def _add_machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dtype", choices=list(DTYPES), default="fp32", help="of autocast (default: %(default)s)"
-    )
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """Declare where to compute."""
     parser.add_argument(
         "--device",
         type=existing_device,
         default="cuda" if torch.cuda.is_available() else "cpu",
         help="(default: the first CUDA device, else cpu)",
     )
+
+
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dtype", choices=list(DTYPES), default="fp32", help="of autocast (default: %(default)s)"
+    )
+    add_device_option(parser)
     parser.add_argument("--threads", type=count, help="of torch on the CPU (default: one a core)")
     parser.add_argument("--out", type=Path, help="also write the results to this .json file")
 

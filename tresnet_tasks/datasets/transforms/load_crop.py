@@ -59,7 +59,7 @@ class LoadRandomResizedCrop:
         ratio: least and largest width / height of the crop.
         flip: probability of a horizontal flip, which costs nothing here.
         reduced: whether to decode at reduced size where the crop allows, by less exact arithmetic:
-            the crops are 1 to 3 of 255 off on average (``tools/benchmark.py data``).
+            the crops are 1 to 2 of 255 off on average (``tools/benchmark.py data``).
         density: least number of decoded pixels for a pixel of the result, along a side. With 1 less
             is decoded at reduced size, and none of a crop's sharpness lost.
 
